@@ -1,0 +1,1 @@
+"""One agent a file: I/O around the library and nothing else."""

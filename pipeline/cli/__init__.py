@@ -1,0 +1,1 @@
+"""The commands of `flowtier` that need no worker, one file each."""

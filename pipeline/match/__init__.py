@@ -1,0 +1,1 @@
+"""What policies decide: match tables, verdicts, traces."""

@@ -1,0 +1,54 @@
+"""What the policies decide about a flow: a decision per scope, impact, and what is unknown."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.policy.policies import Direction
+
+type VerdictAction = Literal["allow", "deny", "unknown"]
+type Impact = Literal["none", "newly_denied", "newly_allowed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One scope's answer. `trace` is () and `tier`, `policy`, `rule` are None where the completions
+    of what is missing agree on the action but not on the way to it, and where it is unknown."""
+
+    action: VerdictAction
+    trace: tuple[str, ...] = ()
+    tier: str | None = None
+    policy: str | None = None  # as in traces: np:ns/name
+    rule: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict of a flow class. `unjudged` says why there are no decisions ("forwarded").
+
+    `staged_deny`: staged policies each of which, promoted alone, would deny this allowed flow;
+    `staged_allow`: would allow this denied flow; `staged_unknown`: whose own effect is unknown.
+    """
+
+    namespace: str
+    direction: Direction | Literal["forward"]
+    enforced: Decision | None
+    pending: Decision | None
+    promoted: Decision | None
+    impact: Impact = "none"
+    staged_deny: tuple[str, ...] = ()
+    staged_allow: tuple[str, ...] = ()
+    staged_unknown: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unjudged: str | None = None
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """The outcome of each flow of a batch: `outcome` (n,) indexes `outcomes`, the distinct ones."""
+
+    revision: str
+    outcome: NDArray[np.int64]
+    outcomes: list[Outcome]
