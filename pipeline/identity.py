@@ -25,7 +25,8 @@ class Identity:
     service account as `pcns.*` and `pcsa.*` (CALICO.md §2.6). Where `open_labels` is set, a label
     key that is not listed may also be there with any value, as far as `open_prefixes` allows:
     "" = any key at all; else only keys with one of these prefixes (say "pcsa." and
-    "projectcalico.org/serviceaccount" for a pod whose service account nobody knows).
+    "projectcalico.org/serviceaccount" for a pod whose service account nobody knows). Keys with one
+    of `closed_prefixes` are known all the same ("pcns." where only the pod's own labels are open).
     """
 
     kind: EndpointKind
@@ -34,6 +35,11 @@ class Identity:
     profiles: tuple[str, ...] = ()  # of a workload: kns.<ns>; none = no profile, default deny
     open_prefixes: tuple[str, ...] = ()  # () = all labels known
     open_ports: bool = False  # True: its named ports are not known
+    closed_prefixes: tuple[str, ...] = ()  # exceptions to open_prefixes
+
+    def is_open(self, key: str) -> bool:
+        """Whether a label that is not listed may be there; what `Selector.decide` asks."""
+        return key.startswith(self.open_prefixes) and not key.startswith(self.closed_prefixes)
 
 
 @dataclass(frozen=True, slots=True)
