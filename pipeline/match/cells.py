@@ -1,0 +1,197 @@
+"""Flow classes taken apart into cells: complete flows, each of which one set of rows decides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.identity import Side
+from pipeline.match.bits import Ints, distinct
+from pipeline.match.labels import TooMany
+from pipeline.match.table import ICMP_PROTOCOLS
+from pipeline.match.tables import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class FlowClasses:
+    """Distinct flow classes of one direction as columns (n,) int64.
+
+    `source`, `dest` index `sides`; ports and protocol are -1 where missing; `own_host` is 1 where
+    the source is the destination's own host, 0 where it is not, -1 where that is open.
+    """
+
+    source: Ints
+    dest: Ints
+    protocol: Ints
+    source_port: Ints
+    dest_port: Ints
+    own_host: Ints
+    sides: Sequence[Side]
+
+
+class Cell(NamedTuple):
+    """Ids of a complete flow: entities, protocol point, port points (see Tables)."""
+
+    source: int
+    dest: int
+    protocol: int
+    source_port: int
+    dest_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells as a matrix (5, m) int64, and the class that each belongs to (m,); `missing[c]` names
+    what a class with several cells leaves open, `too_many` the classes above the bound."""
+
+    ids: Ints
+    of_class: Ints
+    missing: dict[int, tuple[str, ...]]
+    too_many: dict[int, tuple[str, ...]]
+
+
+def take_apart(tables: Tables, classes: FlowClasses) -> Cells:
+    """The cells of every class: one where nothing that matters is missing, else every completion."""
+    spread = _Spread(tables, classes)
+    single = np.flatnonzero(spread.single)
+    blocks = [np.stack([column[single] for column in spread.first])]
+    owners = [single]
+    missing: dict[int, tuple[str, ...]] = {}
+    too_many: dict[int, tuple[str, ...]] = {}
+    for number in np.flatnonzero(~spread.single).tolist():
+        try:
+            cells, open_parts = spread.complete(number)
+        except TooMany:
+            too_many[number] = spread.recorded_missing(number)
+            continue
+        missing[number] = open_parts
+        blocks.append(np.array(cells, np.int64).reshape(-1, 5).T)
+        owners.append(np.full(len(cells), number, np.int64))
+    return Cells(np.concatenate(blocks, axis=1), np.concatenate(owners), missing, too_many)
+
+
+class _Spread:
+    """What each dimension of some classes can be: the first way for all, the rest on request."""
+
+    def __init__(self, tables: Tables, classes: FlowClasses) -> None:
+        self.tables, self.classes = tables, classes
+        self._sides = {
+            n: self._entities(n) for n in np.unique(np.concatenate([classes.source, classes.dest])).tolist()
+        }
+        source, self._one_source = self._first_entities(classes.source)
+        dest, self._one_dest = self._first_entities(classes.dest)
+        versions = np.array([e.facts.version for e in tables.entities] or [4], np.int64)
+        self.canonical = [
+            self._canonical(classes.source_port),
+            self._canonical(classes.dest_port, classes.protocol),
+        ]
+        protocol = self._points(self._protocol_point, classes.protocol, self.canonical[1], versions[dest])
+        source_port = self._points(
+            self._source_point, self._telling(source), classes.protocol, self.canonical[0]
+        )
+        dest_port = self._points(self._dest_point, self._telling(dest), classes.protocol, self.canonical[1])
+        self.first = [source, dest, protocol[0], source_port[0], dest_port[0]]
+        self.single = (
+            self._one_source
+            & self._one_dest
+            & (versions[source] == versions[dest])
+            & (protocol[1] == 1)
+            & (source_port[1] == 1)
+            & (dest_port[1] == 1)
+            & (classes.own_host == 0)
+        )
+
+    def _entities(self, side: int) -> tuple[int, ...] | None:
+        try:
+            return self.tables.entities_of(self.classes.sides[side])
+        except TooMany:
+            return None
+
+    def _first_entities(self, sides: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        kinds, inverse = np.unique(sides, return_inverse=True)
+        found = [self._sides[kind] for kind in kinds.tolist()]
+        first = np.array([ids[0] if ids else 0 for ids in found], np.int64)
+        return first[inverse], np.array([bool(ids) and len(ids or ()) == 1 for ids in found], np.bool_)[
+            inverse
+        ]
+
+    def _canonical(self, port: Ints, protocol: Ints | None = None) -> Ints:
+        """Ports by their elementary intervals; of ICMP the type and code as they are."""
+        canonical = np.where(port >= 0, self.tables.canonical_port[port], port)
+        return canonical if protocol is None else np.where(np.isin(protocol, ICMP_PROTOCOLS), port, canonical)
+
+    def _telling(self, entities: Ints) -> Ints:
+        """Entities whose ports have names or services; -1 for all others, which are alike."""
+        tells = np.array(
+            [self.tables.tells_ports(e) for e in range(len(self.tables.entities))] or [False], np.bool_
+        )
+        return np.where(tells[entities], entities, -1)
+
+    def _points(
+        self, points_of: Callable[[int, int, int], tuple[int, ...]], *columns: Ints
+    ) -> tuple[Ints, Ints]:
+        """(first point, number of points) of each row of three columns."""
+        kinds, inverse = distinct(columns)
+        found = [points_of(*(int(column[row]) for column in columns)) for row in kinds.tolist()]
+        first = np.array([points[0] if points else 0 for points in found], np.int64)
+        return first[inverse], np.array([len(points) for points in found], np.int64)[inverse]
+
+    def _protocol_point(self, protocol: int, dest_port: int, version: int) -> tuple[int, ...]:
+        return self.tables.protocol_points(protocol, dest_port, version)
+
+    def _source_point(self, entity: int, protocol: int, port: int) -> tuple[int, ...]:
+        return self._ports(entity, protocol, port, destination=False)
+
+    def _dest_point(self, entity: int, protocol: int, port: int) -> tuple[int, ...]:
+        return self._ports(entity, protocol, port, destination=True)
+
+    def _ports(self, entity: int, protocol: int, port: int, *, destination: bool) -> tuple[int, ...]:
+        """The telling ports; () = more than can be looked at here, so that the class is completed."""
+        try:
+            return self.tables.port_points(entity, protocol, port, destination=destination)
+        except TooMany:
+            return ()
+
+    def complete(self, number: int) -> tuple[list[Cell], tuple[str, ...]]:
+        """All cells of one class and what it leaves open. Raises TooMany above the bound."""
+        tables, classes = self.tables, self.classes
+        sources, dests = (self._sides[int(column[number])] for column in (classes.source, classes.dest))
+        if sources is None or dests is None:
+            raise TooMany
+        sources, dests = tables.telling_entities(sources), tables.telling_entities(dests)
+        protocol = int(classes.protocol[number])
+        source_port, dest_port = (int(column[number]) for column in self.canonical)
+        cells: list[Cell] = []
+        counts = np.zeros(3, np.int64)
+        for source, dest in product(sources, dests):
+            version = tables.entities[source].facts.version
+            if version != tables.entities[dest].facts.version:
+                continue
+            for point in tables.protocol_points(protocol, dest_port, version):
+                known = tables.protocols.values[point].protocol
+                from_ports = tables.port_points(source, known, source_port, destination=False)
+                to_ports = tables.port_points(dest, known, dest_port, destination=True)
+                counts = np.maximum(counts, [len(from_ports), len(to_ports), 0])
+                if len(cells) + len(from_ports) * len(to_ports) > tables.max_cells:
+                    raise TooMany
+                cells += [Cell(source, dest, point, a, b) for a, b in product(from_ports, to_ports)]
+        protocols = {cell.protocol for cell in cells}
+        open_parts = [
+            *(classes.sides[int(classes.source[number])].missing if len(sources) > 1 else ()),
+            *(classes.sides[int(classes.dest[number])].missing if len(dests) > 1 else ()),
+            *(["protocol"] if protocol < 0 and len(protocols) > 1 else ()),
+            *(["source_port"] if counts[0] > 1 else ()),
+            *(["dest_port"] if counts[1] > 1 else ()),
+            *(["own_host"] if classes.own_host[number] < 0 else ()),
+            *(() if cells else ["address_family"]),
+        ]
+        return cells, tuple(dict.fromkeys(open_parts))
+
+    def recorded_missing(self, number: int) -> tuple[str, ...]:
+        """Everything that a class's record leaves open, whether it matters or not."""
+        classes = self.classes
+        sides = (classes.sides[int(column[number])] for column in (classes.source, classes.dest))
+        return tuple(dict.fromkeys(reason for side in sides for reason in side.missing))

@@ -1,0 +1,109 @@
+"""Selectors over labels: which hold for a known set of labels, and how an open one can be completed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, product
+from math import prod
+
+from pipeline.identity import Identity
+from pipeline.policy.selector import Atom, Selector
+
+# Stands in no manifest's label value, so it joins parts without making a new match across the seam.
+SEAM = "\x00"
+MAX_CONTAINS = 6
+
+
+class TooMany(Exception):
+    """What is missing can be completed in more ways than the bound allows."""
+
+
+class SelectorIndex:
+    """All selectors of a revision, found by a label that each of them cannot be true without."""
+
+    def __init__(self, selectors: Iterable[Selector]) -> None:
+        self.selectors = tuple(dict.fromkeys(selectors))
+        self._by_label: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
+        self._unindexed: list[int] = []
+        for number, selector in enumerate(self.selectors):
+            labels = min(_needed(selector), key=self._crowd, default=None)
+            if labels is None:
+                self._unindexed.append(number)
+            for label in labels or ():
+                self._by_label[label].append(number)
+
+    def _crowd(self, labels: tuple[tuple[str, str | None], ...]) -> int:
+        return sum(len(self._by_label.get(label, ())) for label in labels)
+
+    def holding(self, labels: Mapping[str, str]) -> frozenset[Selector]:
+        """The selectors that hold for these labels."""
+        numbers = list(self._unindexed)
+        for key, value in labels.items():
+            numbers += self._by_label.get((key, value), ())
+            numbers += self._by_label.get((key, None), ())
+        return frozenset(s for s in map(self.selectors.__getitem__, numbers) if s.matches(labels))
+
+    def completions(self, identity: Identity, bound: int) -> list[Mapping[str, str]]:
+        """Every way to complete open labels that some selector can tell from the others.
+
+        Raises TooMany where there are more than `bound`.
+        """
+        labels = dict(identity.labels)
+        if not identity.open_prefixes:
+            return [labels]
+
+        def is_open(key: str) -> bool:
+            return key not in labels and key.startswith(identity.open_prefixes)
+
+        atoms: defaultdict[str, list[Atom]] = defaultdict(list)
+        for selector in self.selectors:
+            if selector.decide(labels, is_open) is None:
+                for atom in selector.atoms():
+                    if is_open(atom.key):
+                        atoms[atom.key].append(atom)
+        values = {key: representatives(found) for key, found in atoms.items()}
+        if prod(map(len, values.values())) > bound:
+            raise TooMany
+        return [
+            labels | {key: value for key, value in zip(values, chosen, strict=True) if value is not None}
+            for chosen in product(*values.values())
+        ]
+
+
+def _needed(selector: Selector) -> Iterator[tuple[tuple[str, str | None], ...]]:
+    """Sets of labels of which a selector needs one to be true; value None = any value."""
+    for key in selector.keys():
+        atoms = [atom for atom in selector.atoms() if atom.key == key]
+        if selector.decide({}, lambda other, key=key: other != key) is not False:  # type: ignore[misc]
+            continue
+        if all(atom.op in ("==", "!=", "in", "not in", "has") for atom in atoms):
+            values = [value for value in representatives(atoms) if value is not None]
+            possible = [v for v in values if selector.decide({key: v}, lambda _: True) is not False]
+            if SEAM not in possible:
+                yield tuple((key, value) for value in possible)
+                continue
+        yield ((key, None),)
+
+
+def representatives(atoms: Iterable[Atom]) -> tuple[str | None, ...]:
+    """Values of one label, absent (None) included, among which every combination of truths of
+    these comparisons occurs that can occur at all.
+
+    Beside the literals themselves: any true prefixes, infixes and suffixes can be true together in
+    prefix + infixes + suffix, joined by SEAM so that nothing else becomes true across the joints.
+    """
+    literals: set[str] = set()
+    parts: dict[str, set[str]] = {"starts with": set(), "contains": set(), "ends with": set()}
+    for atom in atoms:
+        parts.get(atom.op, literals).update(atom.values)
+    if len(parts["contains"]) > MAX_CONTAINS:
+        raise TooMany
+    infixes = [
+        c for n in range(len(parts["contains"]) + 1) for c in combinations(sorted(parts["contains"]), n)
+    ]
+    joined = (
+        start + SEAM + "".join(part + SEAM for part in middle) + end
+        for start in ("", *sorted(parts["starts with"]))
+        for middle in infixes
+        for end in ("", *sorted(parts["ends with"]))
+    )
+    return (None, *dict.fromkeys((*sorted(literals), *joined)))
