@@ -228,7 +228,7 @@ class Worker(Section):
     max_cells: Positive = Field(4_096, description="cells of an incomplete flow; above it is too_many")
     session_timeout_seconds: PositiveSeconds = Field(15.0, description="a worker silent so long is dead")
     heartbeat_seconds: PositiveSeconds = Field(3.0, description="how often a worker tells Kafka that it lives")
-    status_seconds: PositiveSeconds = Field(5.0, description="how often a worker reports to topic workers")
+    status_seconds: PositiveSeconds = Field(5.0, description="how often it reports to topic workers")
 
     @model_validator(mode="after")
     def _heartbeat_fits(self) -> Self:

@@ -1,0 +1,51 @@
+# Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check up down status bench lock clean
+
+venv := .venv
+python := $(venv)/bin/python
+installed := $(venv)/.installed
+workers ?= 2
+
+help: ## show the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(installed) ## the sample cluster's flows through real servers: which staged policy would break what
+	@$(python) -m deploy.demo.run
+
+test: check ## the whole suite, on real servers
+	@$(python) -m pytest -n $(workers)
+
+check: $(installed) ## ruff, mypy --strict, import-linter
+	@$(python) -m ruff check
+	@$(python) -m mypy pipeline agents deploy tests
+	@$(venv)/bin/lint-imports
+
+up: $(installed) ## start Kafka and Elasticsearch in the background
+	@$(python) -m deploy.local up
+
+down: $(installed) ## stop them; their data stays
+	@$(python) -m deploy.local down
+
+status: $(installed) ## show what runs where
+	@$(python) -m deploy.local status
+
+bench: $(installed) ## the figures of BENCHMARKS.md
+	@$(python) -m tests.benchmarks
+
+lock: $(installed) ## pin again what pyproject.toml asks for
+	@$(python) -m pip install --quiet pip-tools
+	@CUSTOM_COMPILE_COMMAND="make lock" $(venv)/bin/pip-compile --quiet --extra dev --strip-extras --allow-unsafe \
+		--generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file requirements.lock pyproject.toml
+
+clean: down ## remove the environment, the servers and their data
+	@rm -rf $(venv) .local
+
+# Made once, and again when the lock changes. Wheels only: no machine needs a compiler.
+$(installed): requirements.lock pyproject.toml deploy/python.sh
+	@python=$$(sh deploy/python.sh) && { test -x $(python) || $$python -m venv $(venv); }
+	@echo "Installing the locked packages into $(venv) …"
+	@$(python) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.lock
+	@$(python) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,89 @@
+"""Kafka and Elasticsearch together, for the demo, the tests and `make up`."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+from deploy.local.child import Child
+from deploy.local.elasticsearch import elasticsearch
+from deploy.local.fetch import fetch
+from deploy.local.kafka import kafka
+from deploy.local.place import give, local
+from deploy.local.progress import step
+
+
+class Stack:
+    """Both servers, with data and logs in one folder; several stacks can run at once, each in its own.
+
+    As a context it starts afresh, and stops what it started:
+
+        with Stack("demo") as stack:
+            print(stack.kafka, stack.elasticsearch)   # 127.0.0.1:21234, http://127.0.0.1:25678
+    """
+
+    def __init__(self, name: str, *, ports: tuple[int, int] | None = None) -> None:
+        """`name` is the folder under `.local/`; `ports` of both are taken where they are free."""
+        self.folder = local() / name
+        self._ports = ports or (None, None)
+        self._state = self.folder / "state.json"
+        self.servers = self._read()
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap servers."""
+        return self.servers["kafka"].address
+
+    @property
+    def elasticsearch(self) -> str:
+        """URL."""
+        return self.servers["elasticsearch"].address
+
+    def is_running(self) -> bool:
+        return any(server.is_alive() for server in self.servers.values())
+
+    def start(self) -> None:
+        """Starts both on the data that is there, and waits until they answer; raises StackError."""
+        programs = fetch(self.folder.parent)
+        give(self.folder)
+        try:
+            kafka_port, elasticsearch_port = self._ports
+            search = elasticsearch(self.folder / "elasticsearch", programs, elasticsearch_port)
+            self._spawn("elasticsearch", search)
+            self._spawn("kafka", kafka(self.folder / "kafka", programs, kafka_port))
+            for server in reversed(self.servers.values()):  # the faster one first
+                server.wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stops what runs; nothing where nothing does."""
+        for server in self.servers.values():
+            if server.is_alive():
+                with step(f"Stopping {server.name}"):
+                    server.stop()
+        self._state.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _spawn(self, key: str, server: Child) -> None:
+        server.spawn()
+        self.servers[key] = server
+        # Written at once: what is interrupted here can still be found and stopped.
+        state = {name: asdict(child) for name, child in self.servers.items()}
+        self._state.write_text(json.dumps(state, default=str))
+
+    def _read(self) -> dict[str, Child]:
+        if not self._state.exists():
+            return {}
+        state = json.loads(self._state.read_text())
+        return {key: Child(**{**values, "folder": Path(values["folder"])}) for key, values in state.items()}
