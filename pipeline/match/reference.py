@@ -4,14 +4,27 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from pipeline.identity import Identity, Slice
+from pipeline.match.complete import OpenFlow, TooMany, completions
 from pipeline.match.rule import CompleteFlow, LabelledSet, Party, as_mapping, rule_matches
 from pipeline.match.trace import END_OF_TIER, PROFILE, Hit, render
-from pipeline.match.verdict import Decision
+from pipeline.match.verdict import Decision, Impact, Outcome
 from pipeline.policy.policies import MODEL_KINDS, Direction, Policies, Policy, PolicyKey, Rule, Tier
 
-__all__ = ["CompleteFlow", "LabelledSet", "Party", "Scope", "decide", "in_scope"]
+__all__ = [
+    "CompleteFlow",
+    "LabelledSet",
+    "OpenFlow",
+    "Party",
+    "Scope",
+    "TooMany",
+    "decide",
+    "in_scope",
+    "judge",
+]
 
 type Scope = Literal["enforced", "pending", "promoted"] | PolicyKey  # a key: that staged one alone promoted
+
+NAMESPACE = "projectcalico.org/namespace"
 
 
 def decide(
@@ -113,3 +126,84 @@ def _enforced_order(policy: Policy) -> tuple[bool, float, str]:
     """Order within a tier (CALICO.md §2.3), a staged policy as the enforced kind that it becomes."""
     key = policy.key.twin
     return policy.order is None, policy.order or 0.0, f"{key.name}/{key.namespace}/{MODEL_KINDS[key.kind]}"
+
+
+def judge(
+    policies: Policies, sets: Sequence[LabelledSet], slices: Sequence[Slice], flow: OpenFlow, at_most: int
+) -> Outcome:
+    """What is certain of `flow`, whatever is missing: what all its completions agree on (DESIGN.md §4).
+
+    `unknown` names all that is missing where anything is unknown, be it the cause or not. Where
+    nothing completes the flow, nothing is known. TooMany where it has more than `at_most` completions.
+    """
+    staged = [p.key for p in policies.policies if p.key.staged and p.staged_action in ("Set", "Delete")]
+    scopes: list[Scope] = ["enforced", "pending", "promoted", *staged]
+    answers = [
+        {scope: _answer(policies, sets, slices, complete, flow.direction, scope) for scope in scopes}
+        for complete in completions(policies, sets, slices, flow, at_most)
+    ]
+    enforced, pending, promoted = (_agreed([answer[scope][0] for answer in answers]) for scope in scopes[:3])
+    impact, *effects = (_same([answer[scope][1] for answer in answers]) or "unknown" for scope in scopes[2:])
+
+    def having(effect: Impact) -> tuple[str, ...]:
+        return tuple(str(key) for key, its in zip(staged, effects, strict=True) if its == effect)
+
+    is_unknown = "unknown" in (enforced.action, pending.action, promoted.action, impact, *effects)
+    return Outcome(
+        namespace=_namespace(flow),
+        direction=flow.direction,
+        enforced=enforced,
+        pending=pending,
+        promoted=promoted,
+        impact=impact,
+        staged_deny=having("newly_denied"),
+        staged_allow=having("newly_allowed"),
+        staged_unknown=having("unknown"),
+        unknown=_missing(flow) if is_unknown else (),
+    )
+
+
+def _answer(
+    policies: Policies,
+    sets: Sequence[LabelledSet],
+    slices: Sequence[Slice],
+    flow: CompleteFlow,
+    direction: Direction,
+    scope: Scope,
+) -> tuple[Decision, Impact]:
+    """The scope's decision, and what it changes of the enforced one for a flow judged in `direction`."""
+    enforced = decide(policies, sets, slices, flow, direction, "enforced")
+    decision = decide(policies, sets, slices, flow, direction, scope)
+    if decision.action == enforced.action:
+        return decision, "none"
+    if decision.action == "deny":
+        return decision, "newly_denied"
+    peer = flow.destination.identity
+    if direction == "egress" and peer is not None and peer.kind == "wep":
+        # Denied at its source so far, it has no record at its destination: that side is judged here.
+        let_in = decide(policies, sets, slices, flow, "ingress", scope).action == "allow"
+        return decision, "newly_allowed" if let_in else "none"
+    return decision, "newly_allowed"
+
+
+def _agreed(decisions: Sequence[Decision]) -> Decision:
+    action = _same([decision.action for decision in decisions])
+    return _same(decisions) or Decision(action or "unknown")
+
+
+def _same[T](items: Sequence[T]) -> T | None:
+    """What all items are, if they are all the same."""
+    return items[0] if items and all(item == items[0] for item in items) else None
+
+
+def _missing(flow: OpenFlow) -> tuple[str, ...]:
+    ends = {"protocol": flow.protocol, "source_port": flow.source_port, "dest_port": flow.dest_port}
+    unset = [name for name, value in ends.items() if value is None]
+    return tuple(dict.fromkeys([*flow.source.missing, *flow.destination.missing, *unset]))
+
+
+def _namespace(flow: OpenFlow) -> str:
+    """The judged side's, as far as its candidates are one."""
+    local = flow.source if flow.direction == "egress" else flow.destination
+    names = [dict(c.identity.labels).get(NAMESPACE, "") for c in local.candidates if c.identity is not None]
+    return _same(names) or ""

@@ -118,7 +118,7 @@ def _on_ports(match: EntityMatch, identity: Identity | None, protocol: int, port
 
 
 def _port_names(selector: Selector | None, identity: Identity | None, protocol: int, port: int) -> set[str]:
-    """What the endpoint calls the port; counts only if the positive selector matches the endpoint itself (§3.1)."""
+    """What the endpoint calls the port, if the positive selector matches the endpoint itself (§3.1)."""
     if identity is None or (selector is not None and not selector.matches(as_mapping(identity.labels))):
         return set()
     return {own.name for own in identity.ports if (own.protocol, own.port) == (protocol, port)}

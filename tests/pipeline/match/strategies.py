@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from pipeline.identity import Side, Slice
-from pipeline.match.reference import LabelledSet
-from pipeline.policy.policies import Direction, Policies
+from pipeline.identity import Slice
+from pipeline.match.reference import LabelledSet, OpenFlow
+from pipeline.policy.policies import Policies
+
+__all__ = ["OpenFlow", "World"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +16,3 @@ class World:
     policies: Policies
     sets: tuple[LabelledSet, ...]
     slices: tuple[Slice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenFlow:
-    """A flow as far as it is known; None = missing, may be anything."""
-
-    source: Side
-    destination: Side
-    protocol: int | None
-    source_port: int | None
-    dest_port: int | None  # for ICMP: type << 8 | code
-    direction: Direction
-    own_host: bool | None  # of ingress: sent by the destination pod's own host
