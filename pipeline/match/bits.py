@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 type Words = NDArray[np.uint64]
 type Ints = NDArray[np.int64]
+type Flags = NDArray[np.bool_]
 
 WORD = 64
 
@@ -26,6 +27,15 @@ def first_bit(rows: Words) -> Ints:
     word = rows[np.arange(len(rows)), column]
     bit = column * WORD + np.bitwise_count((word & (~word + np.uint64(1))) - np.uint64(1))
     return np.where(word != 0, bit, -1).astype(np.int64)
+
+
+def meets(rows: Words, bits: Words) -> Flags:
+    """The rows that share a bit with `bits`: (n, words), (words,) ▸ (n,)."""
+    words = np.flatnonzero(bits)
+    flags = np.zeros(len(rows), np.bool_)
+    for word in words.tolist():
+        flags |= (rows[:, word] & bits[word]) != 0
+    return flags
 
 
 def last_bit(row: Words) -> int:
@@ -67,3 +77,7 @@ class Rows:
 
     def __getitem__(self, index: Ints) -> Words:
         return self._rows[index]
+
+    def meets(self, index: Ints, bits: Words) -> Flags:
+        """Which of the rows at `index` (n,) share a bit with `bits` (words,)."""
+        return meets(self._rows, bits)[index]

@@ -44,11 +44,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells as a matrix (5, m) int64, and the class that each belongs to (m,); `missing[c]` names
-    what a class with several cells leaves open, `too_many` the classes above the bound."""
+    """Cells as a matrix (5, m) int64, and the class that each belongs to (m,).
+
+    The first `whole` are their class's only ones. `missing[c]` names what any other class leaves
+    open, `too_many` those above the bound, which have no cells.
+    """
 
     ids: Ints
     of_class: Ints
+    whole: int
     missing: dict[int, tuple[str, ...]]
     too_many: dict[int, tuple[str, ...]]
 
@@ -70,7 +74,7 @@ def take_apart(tables: Tables, classes: FlowClasses) -> Cells:
         missing[number] = open_parts
         blocks.append(np.array(cells, np.int64).reshape(-1, 5).T)
         owners.append(np.full(len(cells), number, np.int64))
-    return Cells(np.concatenate(blocks, axis=1), np.concatenate(owners), missing, too_many)
+    return Cells(np.concatenate(blocks, axis=1), np.concatenate(owners), len(single), missing, too_many)
 
 
 class _Spread:

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.match.bits import WORD, Words, pack_bits
+from pipeline.match.bits import WORD, Ints, Words, pack_bits
 from pipeline.policy.policies import MODEL_KINDS, Direction, Policies, Policy, PolicyKey, Rule, Tier
 
 SCOPES = ("enforced", "pending", "promoted")
@@ -27,11 +27,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What promoting one staged policy alone changes: a slot more, its twin's slot less."""
+    """What promoting one staged policy alone changes: a slot more, its twin's slot less.
+
+    `tiers` are the tiers of the two, in order; `*_rules` and `*_slots` their bits (words,) uint64.
+    """
 
     key: PolicyKey
-    added: int | None
-    removed: int | None
+    tiers: tuple[int, ...]
+    added_rules: Words
+    removed_rules: Words
+    added_slots: Words
+    removed_slots: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +63,6 @@ class Layout:
     slot_masks: Words
     rules: tuple[tuple[int, Rule], ...]
     effects: tuple[Effect, ...]
-
-    def rule_bits_of(self, slot: int | None) -> Words:
-        """The bits of a slot's rules, (rule words,) uint64; none for None."""
-        return pack_bits(
-            np.flatnonzero(self.bit_slot == slot) if slot is not None else (), self.rule_masks.shape[1]
-        )
-
-    def slot_bits_of(self, slot: int | None) -> Words:
-        """The bit of a slot itself, (slot words,) uint64; none for None."""
-        return pack_bits([self.slot_bit[slot]] if slot is not None else (), self.slot_masks.shape[1])
 
 
 def lay_out(policies: Policies, direction: Direction) -> Layout:
@@ -127,7 +123,7 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
             ]
         ),
         tuple(rules),
-        tuple(_effects(policies.policies, slots)),
+        tuple(_effects(policies.policies, slots, columns[0], np.array(slot_bit, np.int64))),
     )
 
 
@@ -161,15 +157,24 @@ def _place(policy: Policy, key: PolicyKey) -> tuple[float, str]:
     return order, f"{key.name}/{key.namespace}/{MODEL_KINDS[key.kind]}"
 
 
-def _effects(policies: Iterable[Policy], slots: list[Slot]) -> Iterator[Effect]:
-    at = {
-        slot.policy.key: i
-        for i, slot in enumerate(slots)
-        if ENFORCED in slot.scopes or PROMOTED in slot.scopes
-    }
+def _effects(
+    policies: Iterable[Policy], slots: list[Slot], bit_slot: Ints, slot_bit: Ints
+) -> Iterator[Effect]:
+    at = {slot.policy.key: number for number, slot in enumerate(slots) if slot.scopes & {ENFORCED, PROMOTED}}
+    places = _whole(int(slot_bit.max(initial=-1)) + 1) // WORD
+
+    def bits(slot: int | None) -> tuple[Words, Words]:
+        rules = np.flatnonzero(bit_slot == slot) if slot is not None else ()
+        return pack_bits(rules, len(bit_slot) // WORD), pack_bits(
+            [] if slot is None else [slot_bit[slot]], places
+        )
+
     for policy in policies:
         if policy.key.staged and policy.staged_action in ("Set", "Delete"):
             added = at.get(policy.key) if policy.staged_action == "Set" else None
-            effect = Effect(policy.key, added, at.get(policy.key.twin))
-            if effect.added is not None or effect.removed is not None:
-                yield effect
+            removed = at.get(policy.key.twin)
+            tiers = {slots[slot].tier for slot in (added, removed) if slot is not None}
+            if tiers:
+                (added_rules, added_slots), (removed_rules, removed_slots) = bits(added), bits(removed)
+                rules, slot_bits = (added_rules, removed_rules), (added_slots, removed_slots)
+                yield Effect(policy.key, tuple(sorted(tiers)), *rules, *slot_bits)

@@ -1,18 +1,19 @@
 """Flow classes ▸ outcomes: every cell judged by the match tables, completions compared."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
-from pipeline.match.bits import Ints, distinct
+from pipeline.identity import Side
+from pipeline.match.bits import Flags, Ints, distinct
 from pipeline.match.cells import Cells, FlowClasses, take_apart
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, PROMOTED, SCOPES
 from pipeline.match.render import OWN_HOST, Renderer
 from pipeline.match.tables import Tables
 from pipeline.match.verdict import Decision, Impact, Outcome
-from pipeline.match.walk import Alone, CellRows, Flags, Walked, walk
+from pipeline.match.walk import Alone, CellRows, Walked, walk
 from pipeline.policy.policies import Direction
 
 UNKNOWN = Decision("unknown")
@@ -30,6 +31,7 @@ class _Answer:
     staged_unknown: frozenset[str] = frozenset()
 
 
+ALL_UNKNOWN = _Answer((UNKNOWN, UNKNOWN, UNKNOWN), "unknown")
 OWN_HOST_ANSWER = _Answer((OWN_HOST, OWN_HOST, OWN_HOST))
 
 
@@ -38,44 +40,59 @@ class Evaluator:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
+        self.outcomes: list[Outcome] = []
+        self._outcome_ids: dict[Outcome, int] = {}
         self._answers: list[_Answer] = [OWN_HOST_ANSWER]
         self._ids: dict[_Answer, int] = {OWN_HOST_ANSWER: 0}
         self._renderers = {d: Renderer(t.layout) for d, t in tables.directions.items()}
         self._merged = cache(lambda ids: _merge([self._answers[i] for i in ids]))
 
-    def evaluate(self, direction: Direction, classes: FlowClasses) -> list[Outcome]:
-        """The outcome of each class, in order (DESIGN.md §4, Unknown)."""
+    def evaluate(self, direction: Direction, classes: FlowClasses) -> Ints:
+        """The outcome of each class (n,), as an index into `outcomes` (DESIGN.md §4, Unknown)."""
         cells = take_apart(self.tables, classes)
         answers = self._judge(direction, cells.ids)
-        outcomes: list[Outcome | None] = [None] * len(classes.source)
-        namespaces = self._namespaces(direction, classes)
-        for number, answer in zip(cells.of_class.tolist(), answers.tolist(), strict=True):
-            if number not in cells.missing:
-                outcomes[number] = _outcome(self._answers[answer], namespaces[number], direction, ())
+        local = classes.dest if direction == "ingress" else classes.source
+        result = np.empty(len(local), np.int64)
+        owners, whole = cells.of_class[: cells.whole], answers[: cells.whole]
+        first, inverse = distinct([whole, local[owners]])
+        ids = [self._outcome(direction, classes, int(owners[f]), self._answers[whole[f]]) for f in first]
+        result[owners] = np.array(ids, np.int64)[inverse]
         for number, answer in self._completed(cells, answers, classes):
-            outcomes[number] = _outcome(answer, namespaces[number], direction, cells.missing[number])
+            result[number] = self._outcome(direction, classes, number, answer, cells.missing[number])
         for number, missing in cells.too_many.items():
-            unknown = _Answer((UNKNOWN, UNKNOWN, UNKNOWN), "unknown", staged_unknown=self._all_effects())
-            outcomes[number] = _outcome(unknown, namespaces[number], direction, ("too_many", *missing))
-        return [outcome for outcome in outcomes if outcome is not None]
+            unknown = replace(ALL_UNKNOWN, staged_unknown=frozenset(map(str, self.tables.effects)))
+            result[number] = self._outcome(direction, classes, number, unknown, ("too_many", *missing))
+        return result
 
-    def _all_effects(self) -> frozenset[str]:
-        return frozenset(map(str, self.tables.effects))
+    def _outcome(
+        self,
+        direction: Direction,
+        classes: FlowClasses,
+        number: int,
+        answer: _Answer,
+        missing: tuple[str, ...] = (),
+    ) -> int:
+        local = classes.dest if direction == "ingress" else classes.source
+        outcome = _outcome(answer, _namespace(classes.sides[int(local[number])]), direction, missing)
+        return self.intern(outcome)
 
-    def _namespaces(self, direction: Direction, classes: FlowClasses) -> list[str]:
-        sides = classes.dest if direction == "ingress" else classes.source
-        return [_namespace(classes, side) for side in sides.tolist()]
+    def intern(self, outcome: Outcome) -> int:
+        """The index of an outcome in `outcomes`, which is added if it is new."""
+        known = self._outcome_ids.setdefault(outcome, len(self.outcomes))
+        if known == len(self.outcomes):
+            self.outcomes.append(outcome)
+        return known
 
     def _completed(self, cells: Cells, answers: Ints, classes: FlowClasses) -> Iterable[tuple[int, _Answer]]:
         """The classes with several cells, each with what its completions agree on."""
         found: dict[int, set[int]] = {number: set() for number in cells.missing}
-        for number, answer in zip(cells.of_class.tolist(), answers.tolist(), strict=True):
-            if number in found:
-                found[number].add(answer)
+        parts = zip(cells.of_class[cells.whole :].tolist(), answers[cells.whole :].tolist(), strict=True)
+        for number, answer in parts:
+            found[number].add(answer)
         for number, ids in found.items():
             own_host = int(classes.own_host[number])
-            ids |= {0} if own_host != 0 else set()
-            yield number, OWN_HOST_ANSWER if own_host > 0 else self._merged(frozenset(ids))
+            possible = {0} if own_host > 0 else ids | {0} if own_host < 0 else ids
+            yield number, self._merged(frozenset(possible))
 
     def _judge(self, direction: Direction, cells: Ints) -> Ints:
         """The answer to each cell, as ids into `_answers`: cells (5, m) ▸ (m,)."""
@@ -180,8 +197,8 @@ def _each(values: Ints, row_of: Callable[[int], tuple[int, ...]], width: int) ->
     return np.array([row_of(kind) for kind in kinds.tolist()], np.int64).reshape(-1, width).T[:, inverse]
 
 
-def _namespace(classes: FlowClasses, side: int) -> str:
-    for candidate in classes.sides[side].candidates:
+def _namespace(side: Side) -> str:
+    for candidate in side.candidates:
         if candidate.identity:
             return dict(candidate.identity.labels).get("projectcalico.org/namespace", "")
     return ""
@@ -207,7 +224,7 @@ def _outcome(answer: _Answer, namespace: str, direction: Direction, missing: tup
 def _merge(answers: list[_Answer]) -> _Answer:
     """What all completions agree on; anything in which two differ is unknown (DESIGN.md §4)."""
     if not answers:
-        return _Answer((UNKNOWN, UNKNOWN, UNKNOWN), "unknown")
+        return ALL_UNKNOWN
     first, *others = answers
     decisions = [_agreed([answer.decisions[scope] for answer in answers]) for scope in range(len(SCOPES))]
     deny = frozenset.intersection(*(a.staged_deny for a in answers))

@@ -52,7 +52,7 @@ class SelectorIndex:
             return [labels]
 
         def is_open(key: str) -> bool:
-            return key not in labels and key.startswith(identity.open_prefixes)
+            return key not in labels and identity.is_open(key)
 
         atoms: defaultdict[str, list[Atom]] = defaultdict(list)
         for selector in self.selectors:

@@ -21,8 +21,9 @@ class EntityFacts:
     """What entity matches can see of one side: the selectors that hold for it or for a network set
     that it is in, the nets around its address, the services and domains that it stands behind."""
 
-    selectors: frozenset[Selector]
-    own_selectors: frozenset[Selector]  # those that hold for the endpoint itself
+    selectors: frozenset[Selector]  # of the endpoint itself, and of sets by address
+    own_selectors: frozenset[Selector]  # of the endpoint itself
+    domain_selectors: frozenset[Selector]  # of sets by domain
     version: int
     nets: Chain
     services: frozenset[tuple[str, str]]
@@ -91,17 +92,24 @@ class EntityTable:
         self._not_families = BitIndex[int](((b, {n.version for n in m.not_nets}) for b, m in matches), words)
         self._services = BitIndex(((b, [m.service] if m.service else []) for b, m in matches), words)
         self._domains = BitIndex(((b, m.domains) for b, m in matches), words)
+        # A set's domains count only in egress rules that allow.
+        by_domain = side == "destination" and layout.direction == "egress"
+        allowing = [bit for bit, rule in layout.rules if by_domain and rule.action == "allow"]
+        self._by_domain = pack_bits(allowing, words)
 
     def row(self, facts: EntityFacts) -> Words:
         return (
-            self._selectors.positive(facts.selectors)
-            & ~self._not_selectors.named_by(facts.selectors)
+            (self._selectors.positive(facts.selectors) | self._named_by_domain(self._selectors, facts))
+            & ~(self._not_selectors.named_by(facts.selectors) | self._named_by_domain(self._not_selectors, facts))
             & self._nets.positive(facts.nets)
             & ~self._not_nets.named_by(facts.nets)
             & self._not_families.positive([facts.version])
             & self._services.positive(facts.services)
             & self._domains.positive(facts.domains)
         )
+
+    def _named_by_domain(self, index: BitIndex[Selector], facts: EntityFacts) -> Words:
+        return index.named_by(facts.domain_selectors) & self._by_domain
 
 
 class PortTable:

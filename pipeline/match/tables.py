@@ -42,7 +42,7 @@ class Entity:
     open_ports: bool = False
 
 
-NOBODY = EntityFacts(frozenset(), frozenset(), 4, (), frozenset(), frozenset())
+NOBODY = EntityFacts(frozenset(), frozenset(), frozenset(), 4, (), frozenset(), frozenset())
 PLAIN = Entity(NOBODY, (), None, False, "")
 
 
@@ -166,11 +166,13 @@ class Tables:
 
     def _facts(self, own: frozenset[Selector], kind: int, domains: frozenset[str]) -> EntityFacts:
         nets = self.addresses.chain(kind)
-        by_address = chain.from_iterable(self._sets_by_net.get(net, ()) for net in nets)
-        by_domain = (s for s in self._sets if domains.intersection(s.source.domains))
-        sets = frozenset(chain.from_iterable(s.selectors for s in chain(by_address, by_domain)))
+        around = chain.from_iterable(self._sets_by_net.get(net, ()) for net in nets)
+        by_address = frozenset(chain.from_iterable(s.selectors for s in around))
+        named = (s.selectors for s in self._sets if domains.intersection(s.source.domains))
+        by_domain = frozenset(chain.from_iterable(named))
         services = frozenset(s.service for net in nets for s in self._services_by_net.get(net, ()))
-        return EntityFacts(own | sets, own, self.addresses.version(kind), nets, services, domains)
+        version = self.addresses.version(kind)
+        return EntityFacts(own | by_address, own, by_domain, version, nets, services, domains)
 
     def protocol_points(self, protocol: int, dest_port: int, version: int) -> tuple[int, ...]:
         """The ids of the protocols that a record's protocol and port can mean; -1 = missing."""

@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.match.bits import Ints, Words, first_bit
+from pipeline.match.bits import WORD, Flags, Ints, Words, first_bit, meets
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, NEXT, PENDING, SCOPES, Effect
 from pipeline.match.table import DirectionTables
 
 SKIPPED = -1  # the tier has no hit: no policy in scope selects the endpoint, or an earlier tier decided
 CHUNK_WORDS = 1 << 20  # at most 8 MB of bits at a time
-
-type Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ class _Chunk:
 
     def _first(self, words: Words, low: int) -> Ints:
         bit = first_bit(words)
-        return np.where(bit >= 0, bit + low * 64, bit)
+        return np.where(bit >= 0, bit + low * WORD, bit)
 
     def _result(self, tier: int, bit: Ints, applies: Flags) -> Ints:
         default = NEXT if self.layout.tiers[tier].default_action == "pass" else DENY
@@ -114,30 +111,31 @@ class _Chunk:
         for result in enforced:
             reached.append(reached[-1] & (result == NEXT))
         for effect in self.layout.effects:
-            changed = [slot for slot in (effect.added, effect.removed) if slot is not None]
-            tiers = sorted({self.layout.slots[slot].tier for slot in changed})
-            cells = np.flatnonzero(reached[tiers[0]] & self._touched(effect))
+            cells = self._touched(effect, reached[effect.tiers[0]])
             if len(cells):
-                verdict = onwards[tiers[-1] + 1][cells]
-                for tier in range(tiers[-1], tiers[0] - 1, -1):
-                    result = self._changed(effect, tier, cells) if tier in tiers else enforced[tier][cells]
+                verdict = onwards[effect.tiers[-1] + 1][cells]
+                for tier in range(effect.tiers[-1], effect.tiers[0] - 1, -1):
+                    changed = tier in effect.tiers
+                    result = self._changed(effect, tier, cells) if changed else enforced[tier][cells]
                     verdict = np.where(result == NEXT, verdict, result)
                 yield effect, cells[verdict != onwards[0][cells]]
 
-    def _touched(self, effect: Effect) -> Flags:
-        """The cells whose local endpoint is selected by the staged policy or its twin."""
-        bits = self.layout.slot_bits_of(effect.added) | self.layout.slot_bits_of(effect.removed)
-        words = np.flatnonzero(bits)
-        slots = self.tables.slots[self.slot_rows][:, words]
-        touched: Flags = ((slots & bits[words]) != 0).any(axis=1)
-        return touched
+    def _touched(self, effect: Effect, reached: Flags) -> Ints:
+        """The cells for which a staged policy can matter: its twin selects the endpoint, one of its
+        own rules matches, or it selects the endpoint and is the first of its tier to do so."""
+        slots = self.tables.slots
+        touched = reached & slots.meets(self.slot_rows, effect.removed_slots)
+        if effect.added_slots.any():
+            matches = meets(self.matching, effect.added_rules)
+            alone = (self.ends[:, ENFORCED, effect.tiers, 0] < 0).any(axis=1)[self.slot_rows]
+            lonely = alone & slots.meets(self.slot_rows, effect.added_slots)
+            touched |= reached & (matches | lonely)
+        return np.flatnonzero(touched)
 
     def _changed(self, effect: Effect, tier: int, cells: Ints) -> Ints:
         layout = self.layout
-        rules = layout.rule_masks[ENFORCED] & ~layout.rule_bits_of(effect.removed)
-        rules = rules | layout.rule_bits_of(effect.added)
-        slots = layout.slot_masks[ENFORCED] & ~layout.slot_bits_of(effect.removed)
-        slots = slots | layout.slot_bits_of(effect.added)
+        rules = layout.rule_masks[ENFORCED] & ~effect.removed_rules | effect.added_rules
+        slots = layout.slot_masks[ENFORCED] & ~effect.removed_slots | effect.added_slots
         low, high = layout.rule_words[tier]
         first, last = layout.slot_words[tier]
         selecting = self.tables.slots[self.slot_rows[cells]][:, first:last] & slots[first:last]

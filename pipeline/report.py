@@ -1,0 +1,97 @@
+"""The summary as tables for people."""
+
+from collections import Counter
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.impact import EFFECTS, SCOPES, Effect, Summary
+
+AGREEMENT = {
+    "yes": "the same action, decided by the same rule",
+    "rule": "the same action, decided by another rule",
+    "action": "another action",
+    "stale": "the revision changed within the flow's interval",
+    "none_logged": "the node logged no policies",
+}
+TOP_EDGES = 3
+COLOURS = {"staged_deny": "red", "staged_allow": "yellow", "staged_unknown": "magenta"}
+
+
+def render(summary: Summary, console: Console) -> None:
+    """Print verdict totals, one table row per staged policy and effect, and the agreement."""
+    console.print(_totals(summary))
+    console.print(_staged(summary))
+    if summary.agreement:
+        console.print(_agreement(summary.agreement))
+
+
+def _totals(summary: Summary) -> Table:
+    table = Table(title="Verdicts, in flows", title_justify="left", caption_justify="left")
+    for heading in ("scope", "allow", "deny", "unknown"):
+        table.add_column(heading, justify="left" if heading == "scope" else "right")
+    for scope in SCOPES:
+        counts = summary.verdicts[scope]
+        table.add_row(scope, *(f"{counts[action]:,}" for action in ("allow", "deny", "unknown")))
+    impacts = ", ".join(f"{summary.impacts[i]:,} {i.replace('_', ' ')}" for i in sorted(summary.impacts) if i != "none")
+    caption = [f"{summary.connections:,} connections, {human_bytes(summary.bytes)}"]
+    caption += [f"if all were enforced: {impacts}"] if impacts else []
+    caption += [f"unknown for want of: {_reasons(summary.unknown)}"] if summary.unknown else []
+    caption += [f"not judged: {_reasons(summary.unjudged)}"] if summary.unjudged else []
+    table.caption = "\n".join(caption)
+    return table
+
+
+def _staged(summary: Summary) -> Table:
+    table = Table(title="What each staged policy would do, promoted alone", title_justify="left", show_lines=True)
+    table.add_column("staged policy", overflow="fold")
+    table.add_column("effect")
+    for heading in ("edges", "connections", "bytes"):
+        table.add_column(heading, justify="right")
+    table.add_column("top edges, with their connections", overflow="fold")
+    for policy, effects in sorted(summary.staged.items()):
+        shown = [(name, effect) for name, effect in effects.items() if effect.edges]
+        for name, effect in shown:
+            table.add_row(policy, Text(EFFECTS[name], COLOURS[name]), *_numbers(effect), _edges(effect))
+        if not shown:
+            table.add_row(policy, Text("changes nothing that was seen", "green"), "0", "0", "0", "")
+    return table
+
+
+def _numbers(effect: Effect) -> tuple[str, str, str]:
+    edges, connections, size = effect.totals
+    return f"{edges:,}", f"{connections:,}", human_bytes(size)
+
+
+def _edges(effect: Effect) -> str:
+    lines = [f"{edge}  ({connections:,})" for edge, connections, _ in effect.top(TOP_EDGES)]
+    if effect.reasons:
+        lines.append(f"for want of: {_reasons(effect.reasons)}")
+    return "\n".join(lines)
+
+
+def _agreement(agreement: Counter[str]) -> Table:
+    table = Table(title="Our enforced verdict against what the node logged", title_justify="left")
+    table.add_column("agreement")
+    table.add_column("flows", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("meaning")
+    for kind, meaning in AGREEMENT.items():
+        share = agreement[kind] / agreement.total()
+        table.add_row(kind, f"{agreement[kind]:,}", f"{share:.2%}", meaning)
+    return table
+
+
+def _reasons(reasons: Counter[str]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+
+
+def human_bytes(size: int) -> str:
+    """A size in the largest unit of 1,000 that leaves at least 1."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

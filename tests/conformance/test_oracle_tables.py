@@ -1,0 +1,53 @@
+"""The match tables decide and log each of Calico's own cases as Calico does."""
+
+from ipaddress import ip_network
+
+import numpy as np
+import pytest
+
+from pipeline.identity import Candidate, Side
+from pipeline.match.cells import FlowClasses
+from pipeline.match.evaluate import Evaluator
+from pipeline.match.reference import Party
+from pipeline.match.tables import Tables
+from tests.conformance.oracle import OracleCase, cases
+
+
+@pytest.fixture(scope="module")
+def all_cases() -> list[OracleCase]:
+    return list(cases())
+
+
+def _side(party: Party) -> Side:
+    return Side((Candidate(party.identity, (ip_network(party.address),)),))
+
+
+def _outcomes(case: OracleCase, direction):
+    flows = [one for one in case.flows if direction in one.expected]
+    sides = list(dict.fromkeys(_side(p) for one in flows for p in (one.flow.source, one.flow.destination)))
+    columns = [
+        [sides.index(_side(one.flow.source)) for one in flows],
+        [sides.index(_side(one.flow.destination)) for one in flows],
+        [one.flow.protocol for one in flows],
+        [one.flow.source_port for one in flows],
+        [one.flow.dest_port for one in flows],
+        [0 for _ in flows],
+    ]
+    labels = {(s.namespace, s.name): dict(l.labels) for s, l in zip(case.policies.network_sets, case.sets, strict=True)}
+    evaluator = Evaluator(Tables(case.policies, labels, case.slices))
+    found = evaluator.evaluate(direction, FlowClasses(*(np.array(c, np.int64) for c in columns), sides))
+    return flows, [evaluator.outcomes[number] for number in found]
+
+
+@pytest.mark.parametrize("direction", ["ingress", "egress"])
+def test_the_tables_give_calicos_verdicts_and_traces(all_cases, direction):
+    wrong = []
+    for case in all_cases:
+        flows, outcomes = _outcomes(case, direction)
+        for one, outcome in zip(flows, outcomes, strict=True):
+            expected = one.expected[direction]
+            ours = (outcome.enforced.action, outcome.enforced.trace, outcome.pending.action, outcome.pending.trace)
+            theirs = (expected.enforced, expected.enforced_trace, expected.pending, expected.pending_trace)
+            if ours != theirs:
+                wrong.append((case.id, one.flow, ours, theirs))
+    assert wrong == []
