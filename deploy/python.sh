@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the first Python that is new enough; says so in one sentence where there is none.
-for python in python3 python3.14 python3.13 python3.12; do
+for python in python3 python3.14 python3.13 python3.12 /usr/bin/python3; do
     if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; then
         echo "$python"
         exit 0

@@ -45,7 +45,7 @@ class Stack:
 
     def start(self) -> None:
         """Starts both on the data that is there, and waits until they answer; raises StackError."""
-        programs = fetch(self.folder.parent)
+        programs = fetch(local())
         give(self.folder)
         try:
             kafka_port, elasticsearch_port = self._ports

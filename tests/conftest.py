@@ -1,0 +1,58 @@
+"""What every test can ask for: servers, a name of its own, clients."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from confluent_kafka import Producer
+from elasticsearch import AsyncElasticsearch
+
+from tests import servers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        servers.control()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        servers.stop(os.environ[servers.CONTROLLER])
+
+
+@pytest.fixture(scope="session")
+def kafka() -> str:
+    """Bootstrap servers of a real Kafka; topics are not created by use."""
+    return servers.address("kafka")
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> str:
+    """URL of a real Elasticsearch."""
+    return servers.address("elasticsearch")
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test has, fit for topics, groups, clusters and indices."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def topic_prefix(unique: str) -> str:
+    """What to put before the names of this test's topics."""
+    return f"{unique}."
+
+
+@pytest.fixture
+async def search(elasticsearch: str) -> AsyncIterator[AsyncElasticsearch]:
+    """A client of the real Elasticsearch."""
+    async with AsyncElasticsearch(elasticsearch) as client:
+        yield client
+
+
+@pytest.fixture
+def producer(kafka: str) -> Producer:
+    """A producer of the real Kafka."""
+    return Producer({"bootstrap.servers": kafka})
