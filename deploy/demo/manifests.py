@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from deploy.demo.cluster import Cluster, Node, Pod
-from deploy.demo.inventory import NAMESPACES, WORKLOADS
+from deploy.demo.inventory import NAMESPACES, WORKLOADS, Labels
 
 type Manifest = dict[str, Any]
 
@@ -99,21 +99,24 @@ def _owner(pod: Pod) -> Manifest:
 
 def _host_endpoint(node: Node) -> Manifest:
     """The host endpoint that Calico makes of a node by itself where it is asked to."""
-    labels = {
-        "kubernetes.io/hostname": node.name,
-        "projectcalico.org/created-by": "calico-kube-controllers",
-        "topology.kubernetes.io/zone": node.zone,
-    }
     return {
         "apiVersion": "projectcalico.org/v3",
         "kind": "HostEndpoint",
-        "metadata": _meta(host_endpoint_name(node), labels=labels),
+        "metadata": _meta(host_endpoint_name(node), labels=host_endpoint_labels(node)),
         "spec": {"node": node.name, "interfaceName": "*", "expectedIPs": [node.ip]},
     }
 
 
 def host_endpoint_name(node: Node) -> str:
     return f"{node.name}-auto-hep"
+
+
+def host_endpoint_labels(node: Node) -> Labels:
+    return {
+        "kubernetes.io/hostname": node.name,
+        "projectcalico.org/created-by": "calico-kube-controllers",
+        "topology.kubernetes.io/zone": node.zone,
+    }
 
 
 def _endpoint_slices(cluster: Cluster) -> list[Manifest]:

@@ -1,0 +1,139 @@
+"""Edges become lines of the nodes' flow logs, aggregated as Calico aggregates them (CALICO.md §6)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from deploy.demo.edges import Edge
+from deploy.demo.ends import End, all_of, one
+from deploy.demo.logged import Judge, Logged
+
+type Counts = NDArray[np.int64]
+type Reporter = Literal["src", "dst"]
+
+_LINE = (
+    b'{"start_time":%d,"end_time":%d,"num_flows":%d,"num_flows_started":%d,"num_flows_completed":%d,'
+    b'"bytes_in":%d,"bytes_out":%d,"packets_in":%d,"packets_out":%d,"source_port":%b,%b,%b,%b}\n'
+)
+_PACKET = 1_200  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One interval of an edge: seconds since the epoch, and the bytes that a connection sent and received.
+
+    `opens`, `closes`: whether connections begin, and whether they end, in this interval.
+    """
+
+    start: int
+    end: int
+    sent: int
+    received: int
+    opens: bool = True
+    closes: bool = True
+
+
+class Side:
+    """What the nodes of one reporter write of an edge.
+
+    Denied connections are written one by one; allowed ones by names and addresses on
+    `verbose_node`, and elsewhere by aggregated names.
+    """
+
+    def __init__(self, edge: Edge, reporter: Reporter, logged: Logged, verbose_node: str) -> None:
+        own, peer = ("source", "dest") if reporter == "src" else ("dest", "source")
+        owns, peers = (edge.sources, edge.dests) if reporter == "src" else (edge.dests, edge.sources)
+        self.reporter = reporter
+        self.denied = logged.action == "deny"
+        self._own_in_full = [one(end, own) for end in owns]
+        self._own_in_group = [all_of([end], own) for end in owns]
+        self._peer_in_full = [one(end, peer) for end in peers]
+        self._peers_in_group = all_of(peers, peer)
+        self._verbose = [end.node is not None and end.node.name == verbose_node for end in owns]
+        self._tails = [_tail(edge, reporter, logged, end) for end in owns]
+
+    def lines(self, counts: Counts, tick: Tick, ports: Iterator[int]) -> list[bytes]:
+        """An interval's records, a line each.
+
+        `counts` (own ends, peers): connections of each pair; `ports`: source ports of those to come.
+        """
+        lines: list[bytes] = []
+        for own, row in enumerate(counts.tolist()):
+            if self.denied or self._verbose[own]:
+                lines += self._in_full(own, row, tick, ports)
+            elif total := sum(row):
+                ends = (self._own_in_group[own], self._peers_in_group)
+                lines.append(self._line(own, ends, total, tick, b"null"))
+        return lines
+
+    def _in_full(self, own: int, row: list[int], tick: Tick, ports: Iterator[int]) -> Iterator[bytes]:
+        for peer, count in enumerate(row):
+            ends = (self._own_in_full[own], self._peer_in_full[peer])
+            if self.denied:
+                for port in islice(ports, count):
+                    yield self._line(own, ends, 1, tick, b"%d" % port)
+            elif count:
+                yield self._line(own, ends, count, tick, b"null")
+
+    def _line(self, own: int, ends: tuple[bytes, bytes], count: int, tick: Tick, port: bytes) -> bytes:
+        sent, received = count * tick.sent, count * tick.received
+        packets_sent, packets_received = _packets(sent, count), _packets(received, count)
+        if self.reporter == "src":  # in and out are as the reporter's end sees them
+            counters = (received, sent, packets_received, packets_sent)
+        else:
+            counters = (sent, received, packets_sent, packets_received)
+        begun, ended = count * tick.opens, count * tick.closes
+        return _LINE % (tick.start, tick.end, count, begun, ended, *counters, port, *ends, self._tails[own])
+
+
+def sides(edge: Edge, judge: Judge, verbose_node: str) -> list[Side]:
+    """The sides that write an edge down; the destination never hears of what was denied at the source."""
+    egress = judge(edge, "egress")
+    written = [] if egress is None else [Side(edge, "src", egress, verbose_node)]
+    if egress is not None and egress.action == "deny":
+        return written
+    ingress = judge(edge, "ingress")
+    return written if ingress is None else [*written, Side(edge, "dst", ingress, verbose_node)]
+
+
+def spread(totals: Counts, dests: int, turn: int) -> Counts:
+    """The sources' `totals` (n,) dealt out evenly to the destinations, the odd ones in turn: (n, dests)."""
+    if dests == 1:
+        return totals[:, None]
+    each, odd = np.divmod(totals, dests)
+    place = (np.arange(dests) - np.arange(len(totals))[:, None] - turn) % dests
+    return np.asarray(each[:, None] + (place < odd[:, None]))
+
+
+def _packets(size: int, count: int) -> int:
+    return (3 * count + size // _PACKET) if size else 0
+
+
+def _tail(edge: Edge, reporter: Reporter, logged: Logged, own: End) -> bytes:
+    """What all records of an edge at one end share. The service is known where it was translated."""
+    assert own.node is not None
+    service = edge.service if reporter == "src" else None
+    workload, port = service or (None, None)
+    public = edge.dests[0].type == "net"
+    members = {
+        "dest_port": edge.talk.port,
+        "proto": edge.talk.protocol,
+        "action": logged.action,
+        "reporter": reporter,
+        "dest_service_namespace": workload.namespace if workload else "-",
+        "dest_service_name": workload.service if workload else "-",
+        "dest_service_port": port.name if port else "-",
+        "dest_domains": _domains(edge.dests) if public else None,
+        "host": own.node.name,
+        "policies": orjson.Fragment(logged.policies),
+    }
+    return orjson.dumps(members)[1:-1]
+
+
+def _domains(ends: Sequence[End]) -> list[str]:
+    return sorted({domain for end in ends for domain in end.domains})
