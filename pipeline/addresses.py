@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from pipeline.policy.policies import Network
 
-RFC1918 = tuple(IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_RFC1918 = tuple(IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
 @lru_cache(maxsize=1 << 18)
@@ -42,5 +42,5 @@ def _outside(holes: Iterable[IPv4Network]) -> list[IPv4Network]:
 
 
 # `pvt` is RFC 1918 only: private IPv6 counts as `pub` (CALICO.md §6).
-PRIVATE: tuple[Network, ...] = RFC1918
-PUBLIC: tuple[Network, ...] = ordered([*_outside(RFC1918), IPv6Network("::/0")])
+PRIVATE: tuple[Network, ...] = _RFC1918
+PUBLIC: tuple[Network, ...] = ordered([*_outside(_RFC1918), IPv6Network("::/0")])

@@ -26,6 +26,11 @@ class Version[F]:
     until: float = inf
 
 
+def alive[F](versions: Iterable[Version[F]], start: float, end: float) -> list[Version[F]]:
+    """Those that held at some time in [start, end]."""
+    return [version for version in versions if version.since <= end and version.until > start]
+
+
 class Timeline[K: Hashable, F]:
     """The versions of facts under one kind of key."""
 
@@ -34,7 +39,7 @@ class Timeline[K: Hashable, F]:
 
     def alive(self, key: K, start: float = -inf, end: float = inf) -> list[Version[F]]:
         """The versions under a key that held at some time in [start, end], in order of arrival."""
-        return [v for v in self._versions.get(key, ()) if v.since <= end and v.until > start]
+        return alive(self._versions.get(key, ()), start, end)
 
     def add(self, key: K, version: Version[F]) -> None:
         self._versions.setdefault(key, []).append(version)
