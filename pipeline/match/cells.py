@@ -1,6 +1,7 @@
 """Flow classes taken apart into cells: complete flows, each of which one set of rows decides."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -77,6 +78,28 @@ def take_apart(tables: Tables, classes: FlowClasses) -> Cells:
     return Cells(np.concatenate(blocks, axis=1), np.concatenate(owners), len(single), missing, too_many)
 
 
+def canonical_ports(
+    tables: Tables,
+    sides: Sequence[Side],
+    source: Ints,
+    dest: Ints,
+    protocol: Ints,
+    source_port: Ints,
+    dest_port: Ints,
+) -> tuple[Ints, Ints]:
+    """Ports (n,) of both sides by the first of their elementary interval, so that flows which nothing
+    tells apart are one class; ICMP's type and code, and what is missing, stay as they are."""
+    for side in np.unique(np.concatenate([source, dest])).tolist():
+        # Whoever it is may name ports, which then are intervals of their own.
+        with suppress(TooMany):
+            tables.entities_of(sides[side])
+    icmp = np.isin(protocol, ICMP_PROTOCOLS)
+    canonical_source, canonical_dest = (
+        np.where(port >= 0, tables.canonical_port[port], port) for port in (source_port, dest_port)
+    )
+    return canonical_source, np.where(icmp, dest_port, canonical_dest)
+
+
 class _Spread:
     """What each dimension of some classes can be: the first way for all, the rest on request."""
 
@@ -88,10 +111,15 @@ class _Spread:
         source, self._one_source = self._first_entities(classes.source)
         dest, self._one_dest = self._first_entities(classes.dest)
         versions = np.array([e.facts.version for e in tables.entities] or [4], np.int64)
-        self.canonical = [
-            self._canonical(classes.source_port),
-            self._canonical(classes.dest_port, classes.protocol),
-        ]
+        self.canonical = canonical_ports(
+            tables,
+            classes.sides,
+            classes.source,
+            classes.dest,
+            classes.protocol,
+            classes.source_port,
+            classes.dest_port,
+        )
         protocol = self._points(self._protocol_point, classes.protocol, self.canonical[1], versions[dest])
         source_port = self._points(
             self._source_point, self._telling(source), classes.protocol, self.canonical[0]
@@ -121,11 +149,6 @@ class _Spread:
         return first[inverse], np.array([bool(ids) and len(ids or ()) == 1 for ids in found], np.bool_)[
             inverse
         ]
-
-    def _canonical(self, port: Ints, protocol: Ints | None = None) -> Ints:
-        """Ports by their elementary intervals; of ICMP the type and code as they are."""
-        canonical = np.where(port >= 0, self.tables.canonical_port[port], port)
-        return canonical if protocol is None else np.where(np.isin(protocol, ICMP_PROTOCOLS), port, canonical)
 
     def _telling(self, entities: Ints) -> Ints:
         """Entities whose ports have names or services; -1 for all others, which are alike."""

@@ -1,10 +1,10 @@
 """Everything of one revision that judging needs: both directions' tables and the cells of a side."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_network
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 import numpy as np
 
@@ -49,6 +49,7 @@ PLAIN = Entity(NOBODY, (), None, False, "")
 class Tables:
     """The match tables of one revision.
 
+    `sets` stand beside the revision's network sets: the labels of each, with what it inherits.
     Entities, protocols and ports are interned: their ids index `entities`, `protocols`, `ports`.
     `max_cells` bounds the cells of one flow class (DESIGN.md §4, Unknown).
     """
@@ -56,7 +57,7 @@ class Tables:
     def __init__(
         self,
         policies: Policies,
-        set_labels: Mapping[tuple[str, str], Mapping[str, str]],
+        sets: Sequence[Identity],
         slices: Iterable[Slice],
         max_cells: int = 4096,
     ) -> None:
@@ -76,7 +77,8 @@ class Tables:
         self._slices = [s for s in slices if s.service in services]
         self._index = SelectorIndex(_selectors(policies, matches))
         self._sets = [
-            _SetFacts(s, self._index.holding(set_labels[s.namespace, s.name])) for s in policies.network_sets
+            _SetFacts(network_set, tuple(self._own_selectors(identity)))
+            for network_set, identity in zip(policies.network_sets, sets, strict=True)
         ]
         self._sets_by_net: dict[Network, list[_SetFacts]] = {}
         for net_set in self._sets:
@@ -139,11 +141,10 @@ class Tables:
 
     def _complete(self, candidate: Candidate, names: Iterable[frozenset[str]]) -> Iterator[Entity]:
         kinds = [k for k in self.addresses.classes_in(candidate.addresses) if self._allowed(candidate, k)]
-        for own in self._own_selectors(candidate.identity):
-            entity = self._bare_entity(candidate.identity)
-            for kind in kinds:
-                for domains in names:
-                    yield replace(entity, facts=self._facts(own, kind, domains))
+        entity = self._bare_entity(candidate.identity)
+        for own, kind, domains in product(self._own_selectors(candidate.identity), kinds, names):
+            for facts in self._facts(own, kind, domains):
+                yield replace(entity, facts=facts)
 
     def _allowed(self, candidate: Candidate, kind: int) -> bool:
         in_set = any(net in self._sets_by_net for net in self.addresses.chain(kind))
@@ -164,15 +165,17 @@ class Tables:
         is_open = identity.open_ports and bool(self._names)
         return Entity(NOBODY, ports, allowing, identity.kind == "wep", namespace, is_open)
 
-    def _facts(self, own: frozenset[Selector], kind: int, domains: frozenset[str]) -> EntityFacts:
+    def _facts(self, own: frozenset[Selector], kind: int, domains: frozenset[str]) -> Iterator[EntityFacts]:
+        """What matches can see at one class of addresses, for every way to complete the sets' labels."""
         nets = self.addresses.chain(kind)
-        around = chain.from_iterable(self._sets_by_net.get(net, ()) for net in nets)
-        by_address = frozenset(chain.from_iterable(s.selectors for s in around))
-        named = (s.selectors for s in self._sets if domains.intersection(s.source.domains))
-        by_domain = frozenset(chain.from_iterable(named))
+        around = list(dict.fromkeys(s for net in nets for s in self._sets_by_net.get(net, ())))
+        named = [s for s in self._sets if domains.intersection(s.source.domains)]
         services = frozenset(s.service for net in nets for s in self._services_by_net.get(net, ()))
         version = self.addresses.version(kind)
-        return EntityFacts(own | by_address, own, by_domain, version, nets, services, domains)
+        for ways in product(*(s.ways for s in (*around, *named))):
+            by_address = own.union(*ways[: len(around)])
+            by_domain = frozenset[Selector]().union(*ways[len(around) :])
+            yield EntityFacts(by_address, own, by_domain, version, nets, services, domains)
 
     def protocol_points(self, protocol: int, dest_port: int, version: int) -> tuple[int, ...]:
         """The ids of the protocols that a record's protocol and port can mean; -1 = missing."""
@@ -267,10 +270,10 @@ class Interned[T]:
 
 @dataclass(frozen=True, slots=True)
 class _SetFacts:
-    """A network set and the selectors that hold for it."""
+    """A network set and the selectors that hold for it, in every way to complete its labels."""
 
     source: NetworkSet
-    selectors: frozenset[Selector]
+    ways: tuple[frozenset[Selector], ...]
 
 
 def _selectors(policies: Policies, matches: Iterable[EntityMatch]) -> Iterator[Selector]:

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import numpy as np
 import pytest
 
-from pipeline.identity import Candidate, Side
+from pipeline.identity import Candidate, Identity, Side
 from pipeline.match.cells import FlowClasses
 from pipeline.match.evaluate import Evaluator
 from pipeline.match.reference import Party
@@ -33,8 +33,8 @@ def _outcomes(case: OracleCase, direction):
         [one.flow.dest_port for one in flows],
         [0 for _ in flows],
     ]
-    labels = {(s.namespace, s.name): dict(l.labels) for s, l in zip(case.policies.network_sets, case.sets, strict=True)}
-    evaluator = Evaluator(Tables(case.policies, labels, case.slices))
+    sets = [Identity("ns", labelled.labels) for labelled in case.sets]
+    evaluator = Evaluator(Tables(case.policies, sets, case.slices))
     found = evaluator.evaluate(direction, FlowClasses(*(np.array(c, np.int64) for c in columns), sides))
     return flows, [evaluator.outcomes[number] for number in found]
 

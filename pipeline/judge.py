@@ -1,0 +1,116 @@
+"""One revision and the facts, ready to judge batches; what was judged once is remembered by class."""
+
+import numpy as np
+
+from pipeline.facts import Facts
+from pipeline.flow import REPORTERS, FlowBatch, Ints
+from pipeline.identity import Identity, Slice
+from pipeline.match.bits import distinct
+from pipeline.match.cells import FlowClasses, canonical_ports
+from pipeline.match.evaluate import UNKNOWN, Evaluator
+from pipeline.match.tables import Tables
+from pipeline.match.verdict import Outcome, Verdicts
+from pipeline.policy.policies import Direction, Policies
+from pipeline.resolve import JUDGED, UNJUDGED, Resolved, Resolver
+
+DIRECTIONS: dict[str, Direction] = {"src": "egress", "dst": "ingress"}
+# Above this many classes or sides everything remembered is forgotten, so that memory stays bounded.
+MAX_REMEMBERED = 1_000_000
+
+
+class Judge:
+    """Judges batches by one revision. Not for use by two threads at a time.
+
+    `changed_at` (ms since the epoch): since when the revision is in force. `max_cells` bounds the
+    completions of one flow class (DESIGN.md §4, Unknown).
+    """
+
+    def __init__(
+        self, policies: Policies, facts: Facts, cluster: str, changed_at: int, max_cells: int
+    ) -> None:
+        self.policies, self.facts = policies, facts
+        self.cluster, self.changed_at = cluster, changed_at
+        self._max_cells = max_cells
+        self._forget()
+
+    def _forget(self) -> None:
+        self._resolver = Resolver(self.facts, self.policies)
+        self._tables_for: tuple[tuple[Identity, ...], tuple[Slice, ...]] | None = None
+        self._evaluator: Evaluator | None = None
+        self._remembered: dict[tuple[int, ...], int] = {}
+
+    def resolve(self, batch: FlowBatch) -> Resolved:
+        """Who took part in each flow."""
+        if max(len(self._remembered), len(self._resolver.sides)) > MAX_REMEMBERED:
+            self._forget()
+        return self._resolver.resolve(batch)
+
+    def evaluate(self, batch: FlowBatch, resolved: Resolved) -> Verdicts:
+        """The outcome of each flow; what it costs grows with distinct flow classes (DESIGN.md §5)."""
+        evaluator = self._evaluator_for(resolved)
+        outcome = np.empty(len(batch), np.int64)
+        for reporter, direction in DIRECTIONS.items():
+            side = (batch.reporter == REPORTERS.index(reporter)) & (resolved.unjudged == JUDGED)
+            rows = np.flatnonzero(side)
+            if len(rows):
+                outcome[rows] = self._judge(evaluator, direction, batch, resolved, rows)
+        self._leave_unjudged(evaluator, batch, resolved, outcome)
+        return Verdicts(self.policies.revision, outcome, evaluator.outcomes)
+
+    def _evaluator_for(self, resolved: Resolved) -> Evaluator:
+        """The evaluator for these network sets and services, which change with the facts."""
+        if self._evaluator is None or self._tables_for != (resolved.sets, resolved.slices):
+            tables = Tables(self.policies, resolved.sets, resolved.slices, self._max_cells)
+            self._evaluator = Evaluator(tables)
+            self._tables_for = resolved.sets, resolved.slices
+            self._remembered = {}
+        return self._evaluator
+
+    def _judge(
+        self, evaluator: Evaluator, direction: Direction, batch: FlowBatch, resolved: Resolved, rows: Ints
+    ) -> Ints:
+        source, dest = resolved.source[rows], resolved.dest[rows]
+        protocol = batch.proto[rows]
+        ports = canonical_ports(
+            evaluator.tables,
+            resolved.sides,
+            source,
+            dest,
+            protocol,
+            batch.source_port[rows],
+            batch.dest_port[rows],
+        )
+        columns = [source, dest, protocol, *ports, resolved.own_host[rows].astype(np.int64)]
+        first, inverse = distinct(columns)
+        classes = np.stack([column[first] for column in columns])
+        keys = [(DIRECTIONS["src"] == direction, *key) for key in classes.T.tolist()]
+        new = [number for number, key in enumerate(keys) if key not in self._remembered]
+        if new:
+            a, b, c, d, e, f = classes[:, new]
+            found = evaluator.evaluate(direction, FlowClasses(a, b, c, d, e, f, resolved.sides))
+            self._remembered.update(zip((keys[n] for n in new), found.tolist(), strict=True))
+        return np.array([self._remembered[key] for key in keys], np.int64)[inverse]
+
+    def _leave_unjudged(
+        self, evaluator: Evaluator, batch: FlowBatch, resolved: Resolved, outcome: Ints
+    ) -> None:
+        rows = np.flatnonzero(resolved.unjudged != JUDGED)
+        if not len(rows):
+            return
+        first, inverse = distinct([resolved.unjudged[rows], resolved.namespace[rows], batch.reporter[rows]])
+        ids = []
+        for row in rows[first].tolist():
+            namespace = resolved.namespaces[int(resolved.namespace[row])]
+            reporter = REPORTERS[int(batch.reporter[row])]
+            ids.append(
+                evaluator.intern(_unjudged(UNJUDGED[int(resolved.unjudged[row])], namespace, reporter))
+            )
+        outcome[rows] = np.array(ids, np.int64)[inverse]
+
+
+def _unjudged(reason: str, namespace: str, reporter: str) -> Outcome:
+    """What is said of a flow that no table can judge (DESIGN.md §4, Who is who)."""
+    if reporter not in DIRECTIONS:
+        return Outcome(namespace, "forward", None, None, None, unjudged=reason)
+    unknown = (UNKNOWN, UNKNOWN, UNKNOWN)
+    return Outcome(namespace, DIRECTIONS[reporter], *unknown, impact="unknown", unknown=(reason,))
