@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
+from pipeline import goldmane
 from pipeline.columns import NO_PROTOCOL, NO_TIME, fill
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import Endpoint, FlowBatch, Message
@@ -97,7 +98,11 @@ def _lines(value: bytes | None, limits: Limits) -> list[bytes]:
         raise RecordError("a tombstone: the message has no value")
     if len(value) > limits.value_bytes:
         raise RecordError(f"{len(value)} bytes in one message; the most is {limits.value_bytes}")
-    lines = _array(value) if value.lstrip()[:1] == b"[" else value.split(b"\n")
+    first = value.lstrip()[:1]
+    if first == b"{":
+        lines = value.split(b"\n")
+    else:
+        lines = _array(value) if first == b"[" else goldmane.lines(value)
     found = [line for line in map(bytes.strip, lines) if line]
     if not found:
         raise RecordError("an empty message")

@@ -80,12 +80,21 @@ def read(line: bytes) -> tuple[bytes, Record]:
     except RecursionError:
         raise RecordError("nested too deep") from None
     except msgspec.ValidationError as error:
-        rewritten = goldmane.rewrite(line)
-        if rewritten is None:
-            raise RecordError(str(error)) from None
-        return read(rewritten)
+        return _read_renamed(line, str(error))
     except msgspec.DecodeError as error:
         raise RecordError(f"not JSON: {error}") from None
+
+
+def _read_renamed(line: bytes, why_not_calico: str) -> tuple[bytes, Record]:
+    try:
+        rewritten = goldmane.rewrite(line)
+    except msgspec.MsgspecError as error:
+        raise RecordError(f"neither Calico's, Goldmane's nor Whisker's: {error}") from None
+    except RecursionError:
+        raise RecordError("nested too deep") from None
+    if rewritten is None:
+        raise RecordError(why_not_calico)
+    return read(rewritten)
 
 
 def own_json(line: bytes) -> bytes:
