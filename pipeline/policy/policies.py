@@ -113,7 +113,7 @@ class Policy:
     ingress: tuple[Rule, ...] = ()
     egress: tuple[Rule, ...] = ()
     staged_action: StagedAction = "Set"  # only of meaning where key.staged
-    workloads: bool = True  # False: doNotTrack, preDNAT or applyOnForward, not in workload verdicts
+    workloads: bool = True  # False: doNotTrack or preDNAT, not in workload verdicts (CALICO.md §2.4)
 
     def rules(self, direction: Direction) -> tuple[Rule, ...]:
         return self.ingress if direction == "ingress" else self.egress

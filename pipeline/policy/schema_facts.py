@@ -1,0 +1,109 @@
+"""What is read of the cluster's own objects, as kubectl gives them (CALICO.md §2.6)."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from pipeline.policy.schema_calico import Address
+
+type PortProtocol = Literal["TCP", "UDP", "SCTP"]
+
+
+class Part(BaseModel):
+    """A part of an object that Kubernetes checked: other fields are let be."""
+
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
+
+
+class Metadata(Part):
+    name: str
+    namespace: str | None = None
+    uid: str = ""
+    labels: dict[str, str] | None = None
+    generate_name: str | None = None
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+
+
+class Fact(Part):
+    """A whole object."""
+
+    api_version: str
+    kind: str
+    metadata: Metadata
+
+
+class Namespace(Fact):
+    """v1 Namespace."""
+
+
+class ServiceAccount(Fact):
+    """v1 ServiceAccount."""
+
+
+class ContainerPort(Part):
+    name: str | None = None
+    container_port: int
+    protocol: PortProtocol = "TCP"
+
+
+class Container(Part):
+    ports: list[ContainerPort] | None = None
+
+
+class PodSpec(Part):
+    service_account_name: str | None = None
+    node_name: str | None = None
+    host_network: bool | None = None
+    containers: list[Container] = Field(default_factory=list)
+    init_containers: list[Container] | None = None
+
+
+class PodIp(Part):
+    ip: Address
+
+
+class Terminated(Part):
+    finished_at: datetime | None = None
+
+
+class ContainerState(Part):
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Part):
+    state: ContainerState | None = None
+
+
+class PodStatus(Part):
+    phase: str | None = None
+    pod_ip: Address | None = Field(default=None, alias="podIP")
+    pod_ips: list[PodIp] | None = Field(default=None, alias="podIPs")
+    host_ip: Address | None = Field(default=None, alias="hostIP")
+    host_ips: list[PodIp] | None = Field(default=None, alias="hostIPs")
+    container_statuses: list[ContainerStatus] | None = None
+
+
+class Pod(Fact):
+    """v1 Pod."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class SlicePort(Part):
+    port: int | None = None
+    protocol: PortProtocol | None = None
+
+
+class SliceEndpoint(Part):
+    addresses: list[str]
+
+
+class EndpointSlice(Fact):
+    """discovery.k8s.io/v1 EndpointSlice."""
+
+    endpoints: list[SliceEndpoint] | None = None
+    ports: list[SlicePort] | None = None

@@ -1,0 +1,168 @@
+"""YAML and JSON texts as plain data that still knows its lines."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from re import compile as regex
+from typing import Any
+
+import yaml
+
+from pipeline.policy.problems import Location
+
+MAX_DEPTH = 100
+MAX_VALUES = 2_000_000  # in one document, after its aliases are written out
+NULLS = dict.fromkeys(("", "~", "null", "Null", "NULL"))
+TRUE = dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True)
+FALSE = dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False)
+CONSTANTS: dict[str, bool | None] = {**NULLS, **TRUE, **FALSE}
+INTEGER = regex(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z")
+FLOAT = regex(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+TAGS = "tag:yaml.org,2002:"
+
+
+class TextError(ValueError):
+    """A text that is no YAML, or not of the kind that a manifest may be; `line` counts from 1."""
+
+    def __init__(self, line: int, reason: str, location: Location = ()) -> None:
+        super().__init__(reason)
+        self.line = line
+        self.reason = reason
+        self.location = location
+
+
+@dataclass(slots=True)
+class Value:
+    """A piece of a document: its plain data, its line, the pieces in it, and how many values in all."""
+
+    data: Any
+    line: int
+    parts: dict[str | int, "Value"] = field(default_factory=dict)
+    size: int = 1
+
+    def line_of(self, location: Location) -> int:
+        """The line of what stands at the location, or else of the nearest thing around it."""
+        value = self
+        for part in location:
+            if part not in value.parts:
+                break
+            value = value.parts[part]
+        return value.line
+
+
+def documents(text: bytes) -> Iterator[Value]:
+    """The documents of a YAML stream (JSON is one); raises TextError. Scalars are read as kubectl does:
+    no dates and no base 60, so that `10:20` is a range of ports."""
+    if text.lstrip()[:1] in (b"{", b"["):
+        text = text.replace(b"\t", b" ")  # JSON may be indented by tabs, YAML not; no string holds a bare one
+    try:
+        yield from _Reader(text).documents()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise TextError(mark.line + 1 if mark else 1, f"is no YAML: {_cause(error)}") from None
+
+
+def _cause(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+
+
+class _Reader:
+    """Builds values from the events of libyaml."""
+
+    def __init__(self, text: bytes) -> None:
+        self.loader = yaml.CSafeLoader(text)
+        self.anchors: dict[str, Value | None] = {}
+
+    def documents(self) -> Iterator[Value]:
+        while not self.loader.check_event(yaml.StreamEndEvent):
+            event = self.loader.get_event()
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.anchors = {}
+                yield self.value(self.loader.get_event(), ())
+
+    def value(self, event: Any, location: Location) -> Value:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(str(event.anchor), line, location)
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        if len(location) > MAX_DEPTH:
+            raise TextError(line, f"is nested more than {MAX_DEPTH} levels deep", location[:3])
+        if isinstance(event, yaml.ScalarEvent):
+            value = Value(_scalar(event, line, location), line)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self.sequence(line, location)
+        else:
+            value = self.mapping(line, location)
+        if value.size > MAX_VALUES:
+            raise TextError(line, "holds too many values once its aliases are written out", location[:3])
+        if event.anchor:
+            self.anchors[event.anchor] = value
+        return value
+
+    def alias(self, anchor: str, line: int, location: Location) -> Value:
+        value = self.anchors.get(anchor)
+        if value is None:
+            raise TextError(line, f"alias *{anchor} names no anchor before it, or itself", location)
+        return value
+
+    def sequence(self, line: int, location: Location) -> Value:
+        items: list[Value] = []
+        while not isinstance(event := self.loader.get_event(), yaml.SequenceEndEvent):
+            items.append(self.value(event, (*location, len(items))))
+        size = 1 + sum(item.size for item in items)
+        return Value([item.data for item in items], line, dict(enumerate(items)), size)
+
+    def mapping(self, line: int, location: Location) -> Value:
+        parts: dict[str | int, Value] = {}
+        merged: dict[str | int, Value] = {}
+        while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
+            key = self.value(event, location)
+            if not isinstance(key.data, str):
+                raise TextError(key.line, f"key {key.data!r} must be a string: put it in quotes", location)
+            value = self.value(self.loader.get_event(), (*location, key.data))
+            if key.data == "<<":
+                merged |= _merge(value, location)
+            elif key.data in parts:
+                raise TextError(
+                    key.line, f"duplicate key, first in line {parts[key.data].line}", (*location, key.data)
+                )
+            else:
+                parts[key.data] = Value(value.data, key.line, value.parts, value.size)
+        parts = merged | parts
+        size = 1 + sum(part.size for part in parts.values())
+        return Value({key: part.data for key, part in parts.items()}, line, parts, size)
+
+
+def _merge(value: Value, location: Location) -> dict[str | int, Value]:
+    sources = list(value.parts.values()) if isinstance(value.data, list) else [value]
+    if not all(isinstance(source.data, dict) for source in sources):
+        raise TextError(value.line, "<< takes a mapping, or a list of them", location)
+    merged: dict[str | int, Value] = {}
+    for source in sources:
+        merged = source.parts | merged
+    return merged
+
+
+def _scalar(event: yaml.ScalarEvent, line: int, location: Location) -> object:
+    text: str = event.value
+    if event.tag and event.tag != "!":
+        if event.tag != TAGS + "str":
+            raise TextError(
+                line, f"tag {event.tag.replace(TAGS, '!!')} is not understood in a manifest", location
+            )
+        return text
+    if not event.implicit[0]:
+        return text
+    if text in CONSTANTS:
+        return CONSTANTS[text]
+    if text[0] not in "+-.0123456789":
+        return text
+    if INTEGER.match(text):
+        return _integer(text.replace("_", ""))
+    return float(text.replace("_", "")) if FLOAT.match(text) else text
+
+
+def _integer(text: str) -> int:
+    digits = text.lstrip("+-")
+    base = 8 if digits[0] == "0" and digits.isdigit() else 0
+    return int(text, base)
