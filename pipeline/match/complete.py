@@ -139,9 +139,7 @@ class Mentioned:
             return
         known = dict(identity.labels)
         atoms = [atom for selector in self.selectors for atom in selector.atoms()]
-        keys = sorted(
-            {a.key for a in atoms if a.key not in known and a.key.startswith(identity.open_prefixes)}
-        )
+        keys = sorted({a.key for a in atoms if a.key not in known and identity.is_open(a.key)})
         choices = [_some_labels(key, [atom for atom in atoms if atom.key == key]) for key in keys]
         if prod(map(len, choices)) > at_most:
             raise TooMany(f"the labels {', '.join(keys)} alone may be there in more than {at_most} ways")
