@@ -17,6 +17,7 @@ from pipeline.policy.revision import to_policies
 
 HERE = Path(__file__).parent
 POLICIES, HISTORY = HERE / "policies", HERE / "history"
+FLOWS, SEED, INTERVAL = 30_000, 1, 300  # seconds
 HOURS = 26  # a whole day and a bit, so that the nightly report is in it whenever the window ends
 
 
@@ -36,26 +37,28 @@ def write_sample(out: Path, window: Window, flows: int, seed: int, wrote: Callab
     `wrote` hears of every interval's number of flows. ValueError where the cluster would be too large.
     """
     cluster = build(window, scale_for(flows, len(window)), seed)
-    sample = Sample(out / "policies", out / "facts", out / "flows.log", flows)
-    shutil.copytree(POLICIES, sample.policies, dirs_exist_ok=True)
-    write_facts(cluster, sample.facts)
-    with sample.flow_log.open("wb") as log:
+    policies, facts, log_file = out / "policies", out / "facts", out / "flows.log"
+    shutil.copytree(POLICIES, policies, dirs_exist_ok=True)
+    write_facts(cluster, facts)
+    written = 0
+    with log_file.open("wb") as log:
         for lines in flow_log(cluster, judge_before(), judge_after(), flows, seed):
             log.writelines(lines)
+            written += len(lines)
             wrote(len(lines))
-    return sample
+    return Sample(policies, facts, log_file, written)
 
 
 def judge_after() -> Judge:
     """The nodes' judge by the policies as published."""
-    return judge_by(to_policies(load_paths([POLICIES]).require()))
+    return judge_by(to_policies(load_paths([POLICIES])))
 
 
 def judge_before() -> Judge:
     """The same before the edit: the files of history/ stand in for those of their name."""
     edited = {path.name: path for path in HISTORY.glob("*.yaml")}
     paths = [edited.get(path.name, path) for path in sorted(POLICIES.rglob("*.yaml"))]
-    return judge_by(to_policies(load_paths(paths).require()))
+    return judge_by(to_policies(load_paths(paths)))
 
 
 def window_until(end: datetime, hours: int, interval: int) -> Window:
@@ -66,11 +69,11 @@ def window_until(end: datetime, hours: int, interval: int) -> Window:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory.")
-@click.option("--flows", type=click.IntRange(min=1), default=30_000, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--flows", type=click.IntRange(min=1), default=FLOWS, show_default=True)
+@click.option("--seed", type=int, default=SEED, show_default=True)
 @click.option("--hours", type=click.IntRange(min=HOURS), default=HOURS, show_default=True)
 @click.option(
-    "--interval", type=click.Choice([60, 300, 600]), default=300, show_default=True, help="Seconds."
+    "--interval", type=click.Choice([60, 300, 600]), default=INTERVAL, show_default=True, help="Seconds."
 )
 @click.option("--end", type=click.DateTime(), help="UTC; default now, rounded down to an interval.")
 def main(out: Path, flows: int, seed: int, hours: int, interval: int, end: datetime | None) -> None:
