@@ -34,7 +34,8 @@ def _totals(summary: Summary) -> Table:
     for scope in SCOPES:
         counts = summary.verdicts[scope]
         table.add_row(scope, *(f"{counts[action]:,}" for action in ("allow", "deny", "unknown")))
-    impacts = ", ".join(f"{summary.impacts[i]:,} {i.replace('_', ' ')}" for i in sorted(summary.impacts) if i != "none")
+    changing = [impact for impact in sorted(summary.impacts) if impact != "none"]
+    impacts = ", ".join(f"{summary.impacts[impact]:,} {impact.replace('_', ' ')}" for impact in changing)
     caption = [f"{summary.connections:,} connections, {human_bytes(summary.bytes)}"]
     caption += [f"if all were enforced: {impacts}"] if impacts else []
     caption += [f"unknown for want of: {_reasons(summary.unknown)}"] if summary.unknown else []
@@ -44,7 +45,8 @@ def _totals(summary: Summary) -> Table:
 
 
 def _staged(summary: Summary) -> Table:
-    table = Table(title="What each staged policy would do, promoted alone", title_justify="left", show_lines=True)
+    title = "What each staged policy would do, promoted alone"
+    table = Table(title=title, title_justify="left", show_lines=True)
     table.add_column("staged policy", overflow="fold")
     table.add_column("effect")
     for heading in ("edges", "connections", "bytes"):

@@ -160,7 +160,7 @@ class Evaluator:
         """
         allowed = np.ones(cells.shape[1], np.bool_)
         if direction == "ingress":
-            return allowed, lambda change, cell: True
+            return allowed, lambda *_: True
         let_out = (walked.action[ENFORCED] == DENY) & (walked.action[PROMOTED] == ALLOW)
         for change in alone:
             let_out[change.cells] |= walked.action[ENFORCED, change.cells] == DENY

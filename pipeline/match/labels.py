@@ -13,7 +13,7 @@ SEAM = "\x00"
 MAX_CONTAINS = 6
 
 
-class TooMany(Exception):
+class TooMany(Exception):  # noqa: N818 - it is no mistake of anybody's
     """What is missing can be completed in more ways than the bound allows."""
 
 
@@ -71,7 +71,7 @@ class SelectorIndex:
 
 def _needed(selector: Selector) -> Iterator[tuple[tuple[str, str | None], ...]]:
     """Sets of labels of which a selector needs one to be true; value None = any value."""
-    for key in selector.keys():
+    for key in sorted(selector.keys()):
         atoms = [atom for atom in selector.atoms() if atom.key == key]
         if selector.decide({}, lambda other, key=key: other != key) is not False:  # type: ignore[misc]
             continue

@@ -99,8 +99,8 @@ class EntityTable:
 
     def row(self, facts: EntityFacts) -> Words:
         return (
-            (self._selectors.positive(facts.selectors) | self._named_by_domain(self._selectors, facts))
-            & ~(self._not_selectors.named_by(facts.selectors) | self._named_by_domain(self._not_selectors, facts))
+            (~self._selectors.naming | self._holding(self._selectors, facts))
+            & ~self._holding(self._not_selectors, facts)
             & self._nets.positive(facts.nets)
             & ~self._not_nets.named_by(facts.nets)
             & self._not_families.positive([facts.version])
@@ -108,8 +108,8 @@ class EntityTable:
             & self._domains.positive(facts.domains)
         )
 
-    def _named_by_domain(self, index: BitIndex[Selector], facts: EntityFacts) -> Words:
-        return index.named_by(facts.domain_selectors) & self._by_domain
+    def _holding(self, index: BitIndex[Selector], facts: EntityFacts) -> Words:
+        return index.named_by(facts.selectors) | index.named_by(facts.domain_selectors) & self._by_domain
 
 
 class PortTable:
