@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.policy import schema_calico as calico
+from pipeline.policy import schema_rules as rules
 from pipeline.policy.policies import (
     ANY_ENTITY,
     Action,
@@ -113,25 +114,25 @@ def global_policy_selector(
     return selector or ALL
 
 
-def rule(written: calico.Rule, namespace: str) -> Rule:
+def rule(written: rules.Rule, namespace: str) -> Rule:
     """A rule of a policy in `namespace` ("" = of the whole cluster)."""
     return Rule(
         action=ACTIONS[written.action],
         source=entity(written.source, namespace),
         destination=entity(written.destination, namespace),
-        protocol=None if written.protocol is None else int(written.protocol),
-        not_protocol=None if written.not_protocol is None else int(written.not_protocol),
-        ip_version=written.ip_version or calico.implied_family(written.protocol),
+        protocol=written.protocol.number if written.protocol else None,
+        not_protocol=written.not_protocol.number if written.not_protocol else None,
+        ip_version=written.ip_version or (written.protocol.family if written.protocol else None),
         icmp=_icmp(written.icmp),
         not_icmp=_icmp(written.not_icmp),
     )
 
 
-def _icmp(fields: calico.Icmp | None) -> tuple[int | None, int | None] | None:
+def _icmp(fields: rules.Icmp | None) -> tuple[int | None, int | None] | None:
     return (fields.type, fields.code) if fields and fields.type is not None else None
 
 
-def entity(written: calico.EntityRule, namespace: str) -> EntityMatch:
+def entity(written: rules.EntityRule, namespace: str) -> EntityMatch:
     """One side of a rule, its selectors made one (CALICO.md §3.1)."""
     positive = _positive_selector(written, namespace)
     negative = written.not_selector
@@ -162,7 +163,7 @@ def names(ports: Sequence[tuple[int, int] | str]) -> tuple[str, ...]:
     return tuple(item for item in ports if isinstance(item, str))
 
 
-def _positive_selector(written: calico.EntityRule, namespace: str) -> Selector | None:
+def _positive_selector(written: rules.EntityRule, namespace: str) -> Selector | None:
     own = _all_of_present([_service_accounts(written.service_accounts), written.selector])
     if not (own or written.not_selector or written.namespace_selector):
         return None
@@ -176,7 +177,7 @@ def in_namespaces(selector: Selector) -> Selector:
     return replacing(with_prefix(selector, "pcns."), NAMESPACE_WORDS)
 
 
-def _service_accounts(accounts: calico.ServiceAccounts | None) -> Selector | None:
+def _service_accounts(accounts: rules.ServiceAccounts | None) -> Selector | None:
     if accounts is None:
         return None
     by_label = with_prefix(accounts.selector, "pcsa.") if accounts.selector else None

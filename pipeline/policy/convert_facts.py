@@ -5,7 +5,7 @@ from datetime import datetime
 from pipeline.policy import facts_resources as facts
 from pipeline.policy import schema_calico as calico
 from pipeline.policy import schema_facts as schema
-from pipeline.policy.schema_calico import PROTOCOLS
+from pipeline.policy.schema_fields import PROTOCOLS
 
 SERVICE_NAME = "kubernetes.io/service-name"
 FINISHED = ("Succeeded", "Failed")
@@ -74,7 +74,7 @@ def host_endpoint(manifest: calico.HostEndpoint, _: str) -> facts.HostEndpoint:
         node=spec.node,
         labels=dict(manifest.metadata.labels or {}),
         ips=tuple(spec.expected_ips),
-        ports=tuple((port.name, int(port.protocol), port.port) for port in spec.ports),
+        ports=tuple((port.name, port.protocol.number, port.port) for port in spec.ports),
         interface=spec.interface_name,
     )
 

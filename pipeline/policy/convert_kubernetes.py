@@ -14,7 +14,7 @@ from pipeline.policy.policies import (
     PolicyKey,
     Rule,
 )
-from pipeline.policy.schema_calico import PROTOCOLS
+from pipeline.policy.schema_fields import PROTOCOLS
 from pipeline.policy.selector import Selector, all_of, has, label_equals, label_in, label_not_in, negate
 
 ORDER = 1000.0

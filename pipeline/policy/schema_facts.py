@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from pipeline.policy.schema_calico import Address
+from pipeline.policy.schema_fields import Address
 
 type PortProtocol = Literal["TCP", "UDP", "SCTP"]
 

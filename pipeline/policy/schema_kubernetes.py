@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator
 from pipeline.policy.policies import StagedAction
 from pipeline.policy.problems import Finding
 from pipeline.policy.schema import LabelKey, LabelValue, Manifest, Model, Unique, inside
-from pipeline.policy.schema_calico import Net, port
+from pipeline.policy.schema_fields import Cidr, port
 
 type Type = Literal["Ingress", "Egress"]
 type PortNumber = Annotated[int, Field(ge=1, le=65535)]
@@ -41,8 +41,8 @@ class LabelSelector(Model):
 class IpBlock(Model):
     """A network, and the parts of it that are left out."""
 
-    cidr: Net
-    except_: list[Net] = Field(default_factory=list, alias="except")
+    cidr: Cidr
+    except_: list[Cidr] = Field(default_factory=list, alias="except")
 
 
 class Peer(Model):
@@ -177,7 +177,7 @@ class Subject(Model):
 class EgressPeer(Subject):
     """As a subject, or networks, nodes or domain names; Calico converts the first three (CALICO.md §3.2)."""
 
-    networks: Annotated[list[Net], Field(min_length=1, max_length=25)] | None = None
+    networks: Annotated[list[Cidr], Field(min_length=1, max_length=25)] | None = None
     nodes: LabelSelector | None = None
     domain_names: list[str] | None = None
 

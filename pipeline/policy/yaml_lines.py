@@ -17,6 +17,8 @@ FALSE = dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "o
 CONSTANTS: dict[str, bool | None] = {**NULLS, **TRUE, **FALSE}
 INTEGER = regex(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z")
 FLOAT = regex(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+OCTAL = regex(r"[-+]?0[0-7]+\Z")
+MAX_DIGITS = 18  # more do not fit in 64 bits and are read as a float
 TAGS = "tag:yaml.org,2002:"
 
 
@@ -157,12 +159,7 @@ def _scalar(event: yaml.ScalarEvent, line: int, location: Location) -> object:
         return CONSTANTS[text]
     if text[0] not in "+-.0123456789":
         return text
-    if INTEGER.match(text):
-        return _integer(text.replace("_", ""))
-    return float(text.replace("_", "")) if FLOAT.match(text) else text
-
-
-def _integer(text: str) -> int:
-    digits = text.lstrip("+-")
-    base = 8 if digits[0] == "0" and digits.isdigit() else 0
-    return int(text, base)
+    number = text.replace("_", "")
+    if INTEGER.match(text) and len(number) <= MAX_DIGITS:
+        return int(number, 8 if OCTAL.match(number) else 0)
+    return float(number) if FLOAT.match(text) else text
