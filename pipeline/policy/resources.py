@@ -178,3 +178,13 @@ def find(api_version: str, name: str) -> Kind | None:
     """The kind that a manifest says it is, whatever the version; None for kinds that are not loaded."""
     group = api_version.rpartition("/")[0]
     return BY_NAME.get((CALICO if group == STORAGE else group, name))
+
+
+def known(name: str) -> bool:
+    """Whether a kind of that name is loaded, of whatever API group."""
+    return any(kind.name == name for kind in KINDS)
+
+
+def served(kind: Kind) -> tuple[str, ...]:
+    """The API versions that the kind may be written in."""
+    return (kind.api_version, f"{STORAGE}/v1") if kind.group == CALICO else (kind.api_version,)

@@ -14,14 +14,20 @@ LABEL_NAME = regex(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 MAX_NAME = 253
 
 
-class Model(BaseModel):
-    """A part of a manifest; fields that it does not know are refused."""
+class Part(BaseModel):
+    """A part of a manifest."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
     def checks(self) -> Iterable[Finding]:
         """What is wrong although every field by itself is right."""
         return ()
+
+
+class Model(Part):
+    """A part of a policy's manifest: fields that it does not know are refused, nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def inside(location: str | int, findings: Iterable[Finding]) -> Iterable[Finding]:

@@ -1,20 +1,14 @@
-"""What is read of the cluster's own objects, as kubectl gives them (CALICO.md §2.6)."""
+"""What is read of the cluster's own objects, which Kubernetes has checked (CALICO.md §2.6)."""
 
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
+from pipeline.policy.schema import Part
 from pipeline.policy.schema_fields import Address
 
 type PortProtocol = Literal["TCP", "UDP", "SCTP"]
-
-
-class Part(BaseModel):
-    """A part of an object that Kubernetes checked: other fields are let be."""
-
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
 
 
 class Metadata(Part):
