@@ -31,10 +31,10 @@ class Edge:
 
     @property
     def must_show(self) -> bool:
-        """Whether the flow logs would not be what they are without it, however few they be."""
+        """Whether it is rare, and has to be in the flow log however short that be."""
         workload = _WORKLOADS.get(self.talk.source)
         nightly = workload is not None and workload.kind == "Job"
-        return nightly or self.talk.steady or self.talk.due is not None
+        return nightly or self.talk.due is not None
 
 
 def _is(port: Port, talk: Talk) -> bool:

@@ -14,7 +14,7 @@ from deploy.demo.records import Counts, Side, Tick, sides, spread
 from deploy.demo.traffic import talks
 
 VERBOSE = "team-atlas/web"  # the node of its first pod logs names and addresses: somebody debugs it
-EDITED_AT = 0.35  # share of the window: until then the policies of history/ were in force
+EDITED_AT = 0.5  # share of the window: until then the policies of history/ were in force
 RECORDS_PER_INTERVAL = 200  # at scale 1, of the somewhat more that there are when every edge is busy
 _ATTEMPT = 180  # bytes of a connection that nobody answers: its first packet, sent three times
 _RENEWAL = 12  # intervals after which connections that stay open are closed and opened again
@@ -46,7 +46,7 @@ def scale_for(flows: int, intervals: int) -> int:
 
 
 def flow_log(cluster: Cluster, before: Judge, after: Judge, flows: int, seed: int) -> Iterator[list[bytes]]:
-    """The records of each interval in turn, `flows` lines in all where the cluster is large enough.
+    """The records of each interval in turn, a list of lines each; `flows` lines in all.
 
     `before` and `after`: the nodes' judges until and from the edit of the policies.
     """
@@ -123,8 +123,8 @@ def _edge(
 
 
 def _totals(edge: Edge, start: int, rng: np.random.Generator) -> Counts:
-    """Connections of each source in an interval: those that must show do not depend on chance."""
-    if edge.must_show:
+    """Connections of each source in an interval; of those that stay open or must show no chance decides."""
+    if edge.must_show or edge.talk.steady:
         return np.full(len(edge.sources), round(edge.talk.rate))
     wave = (1 + math.cos(2 * math.pi * (start - _BUSIEST) / DAY)) / 2
     busy = _QUIETEST + (1 - _QUIETEST) * wave

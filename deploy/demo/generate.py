@@ -1,7 +1,6 @@
 """`python -m deploy.demo.generate`: writes the sample cluster's policies, facts and flow log."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +11,14 @@ from deploy.demo.cluster import Window, build
 from deploy.demo.flow_log import flow_log, scale_for
 from deploy.demo.logged import Judge, judge_by
 from deploy.demo.manifests import write_facts
+from deploy.local.progress import step
 from pipeline.policy.load import load_paths
 from pipeline.policy.revision import to_policies
 
 HERE = Path(__file__).parent
 POLICIES, HISTORY = HERE / "policies", HERE / "history"
 FLOWS, SEED, INTERVAL = 30_000, 1, 300  # seconds
+FEWEST = 5_000  # flows: fewer would not hold the nightly report and the intrusion
 HOURS = 26  # a whole day and a bit, so that the nightly report is in it whenever the window ends
 
 
@@ -31,10 +32,10 @@ class Sample:
     flows: int
 
 
-def write_sample(out: Path, window: Window, flows: int, seed: int, wrote: Callable[[int], None]) -> Sample:
+def write_sample(out: Path, window: Window, flows: int, seed: int) -> Sample:
     """Write the sample of a seed into `out`; the same arguments give the same bytes.
 
-    `wrote` hears of every interval's number of flows. ValueError where the cluster would be too large.
+    ValueError where the cluster would be too large.
     """
     cluster = build(window, scale_for(flows, len(window)), seed)
     policies, facts, log_file = out / "policies", out / "facts", out / "flows.log"
@@ -45,7 +46,6 @@ def write_sample(out: Path, window: Window, flows: int, seed: int, wrote: Callab
         for lines in flow_log(cluster, judge_before(), judge_after(), flows, seed):
             log.writelines(lines)
             written += len(lines)
-            wrote(len(lines))
     return Sample(policies, facts, log_file, written)
 
 
@@ -69,7 +69,7 @@ def window_until(end: datetime, hours: int, interval: int) -> Window:
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Directory.")
-@click.option("--flows", type=click.IntRange(min=1), default=FLOWS, show_default=True)
+@click.option("--flows", type=click.IntRange(min=FEWEST), default=FLOWS, show_default=True)
 @click.option("--seed", type=int, default=SEED, show_default=True)
 @click.option("--hours", type=click.IntRange(min=HOURS), default=HOURS, show_default=True)
 @click.option(
@@ -80,8 +80,11 @@ def main(out: Path, flows: int, seed: int, hours: int, interval: int, end: datet
     """Write policies/, facts/ and flows.log of a sample cluster that is as large as the flows ask for."""
     until = end.replace(tzinfo=UTC) if end else datetime.now(UTC)
     out.mkdir(parents=True, exist_ok=True)
-    with click.progressbar(length=flows, label="Writing flows") as bar:
-        sample = write_sample(out, window_until(until, hours, interval), flows, seed, bar.update)
+    with step(f"Writing {flows:,} flows"):
+        try:
+            sample = write_sample(out, window_until(until, hours, interval), flows, seed)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
     click.echo(f"{sample.flows} flows: {sample.flow_log}; {sample.policies}; {sample.facts}")
 
 
