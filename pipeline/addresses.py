@@ -44,3 +44,4 @@ def _outside(holes: Iterable[IPv4Network]) -> list[IPv4Network]:
 # `pvt` is RFC 1918 only: private IPv6 counts as `pub` (CALICO.md §6).
 PRIVATE: tuple[Network, ...] = _RFC1918
 PUBLIC: tuple[Network, ...] = ordered([*_outside(_RFC1918), IPv6Network("::/0")])
+REGIONS = {"pvt": PRIVATE, "pub": PUBLIC}

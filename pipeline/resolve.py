@@ -7,15 +7,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.addresses import PRIVATE, PUBLIC, networks_of
+from pipeline.addresses import networks_of
+from pipeline.candidates import Who
+from pipeline.evidence import Evidence, gather, kind_of
 from pipeline.facts import Facts
 from pipeline.flow import REPORTERS, Endpoint, FlowBatch, Ints
 from pipeline.identity import Candidate, Identity, Side, Slice
-from pipeline.policy.policies import Address, Network, NetworkSet, Policies
-from pipeline.sides import REGIONS, Evidence, Who, gather, identify, kind_of, namespace_options
+from pipeline.inherited import namespace_options
+from pipeline.own_host import NO, own_host
+from pipeline.policy.policies import Address, NetworkSet, Policies
+from pipeline.sides import identify
 
 SRC, DST, FWD = (REPORTERS.index(reporter) for reporter in ("src", "dst", "fwd"))
-YES, NO, OPEN = 1, 0, -1
 JUDGED = -1
 UNJUDGED = ("forwarded", "host_endpoint", "no_workload")
 
@@ -55,7 +58,6 @@ class _Known:
     stamp: int
     evidence: Evidence
     times: list[float]
-    answers: dict[tuple[int, int], Who] = field(default_factory=dict)
     sides: dict[tuple[int, int, str, tuple[str, ...] | None], int] = field(default_factory=dict)
 
 
@@ -137,11 +139,13 @@ class Resolver:
         return known
 
     def _side(self, known: _Known, first: int, last: int, role: str, domains: tuple[str, ...] | None) -> int:
+        if kind_of(known.endpoint) in ("wep", "hep"):
+            # Names are of what lies outside: a node learns their addresses from answers to its pods,
+            # and knows an endpoint of the cluster as that endpoint.
+            domains = ()
         key = (first, last, role, domains)
         if key not in known.sides:
-            who = known.answers.get((first, last)) or self._who(known, first, last)
-            known.answers[first, last] = who
-            known.sides[key] = self._intern(_as_side(who, kind_of(known.endpoint), role, domains))
+            known.sides[key] = self._intern(_as_side(self._who(known, first, last), role, domains))
         return known.sides[key]
 
     def _who(self, known: _Known, first: int, last: int) -> Who:
@@ -170,8 +174,9 @@ class Resolver:
         rows = np.flatnonzero((batch.reporter == DST) & workload[batch.dest] & other[batch.source])
         keys = batch.source[rows] * len(batch.hosts) + batch.host[rows]
         distinct, inverse = np.unique(keys, return_inverse=True)
+        known = [frozenset(networks_of(self._facts.host_addresses(host))) for host in batch.hosts]
         pairs = (divmod(key, len(batch.hosts)) for key in distinct.tolist())
-        answers = [own_host(self._facts, batch.endpoints[e], batch.hosts[h]) for e, h in pairs]
+        answers = [own_host(self._facts, batch.endpoints[e], batch.hosts[h], known[h]) for e, h in pairs]
         own[rows] = np.array(answers, np.int8)[inverse]
         return own
 
@@ -193,41 +198,9 @@ class Resolver:
         return [Slice(service, _addresses(v.fact.addresses), frozenset(v.fact.ports)) for v in versions]
 
 
-def own_host(facts: Facts, source: Endpoint, host: str) -> int:
-    """Whether a source is the host itself: YES, NO or OPEN."""
-    kind, known = kind_of(source), networks_of(facts.host_addresses(host))
-    address = networks_of((source.ip,))
-    if kind == "hep" and host:
-        endpoints = facts.host_endpoints(source.name, "") if source.name else []
-        if host in (source.name, source.name_aggr) or any(v.fact.node == host for v in endpoints):
-            return YES
-        if source.name_aggr or endpoints:
-            return NO
-    if address:
-        if address[0] in known:
-            return YES
-        return OPEN if not known and _private(address[0]) else NO
-    region = REGIONS.get(source.name_aggr, (*PRIVATE, *PUBLIC))
-    # A node whose addresses nobody knows is taken to have private ones.
-    hosts = known or PRIVATE
-    return OPEN if any(_overlap(net, part) for net in hosts for part in region) else NO
-
-
-def _private(address: Network) -> bool:
-    return any(_overlap(address, net) for net in PRIVATE)
-
-
-def _overlap(one: Network, other: Network) -> bool:
-    return one.version == other.version and one.overlaps(other)
-
-
-def _as_side(who: Who, kind: str, role: str, domains: tuple[str, ...] | None) -> Side:
+def _as_side(who: Who, role: str, domains: tuple[str, ...] | None) -> Side:
     missing = tuple(sorted(f"{role}_ip" if reason == "ip" else reason for reason in who.missing))
-    if role == "source" or kind in ("wep", "hep"):
-        # Names are of what lies outside: a node learns addresses for them from answers to its pods,
-        # and knows an endpoint of the cluster as that endpoint.
-        return Side(who.candidates, missing)
-    return Side(who.candidates, (*missing, "domain") if domains is None else missing, domains)
+    return Side(who.candidates, missing if domains is not None else (*missing, "domain"), domains)
 
 
 def _within(times: list[float], stretch: int) -> float:
