@@ -125,6 +125,7 @@ def entities(*, ports: bool, service: bool, domains: bool) -> st.SearchStrategy[
     )
     choices = [
         st.just(ANY_ENTITY),
+        st.just(ANY_ENTITY),
         matches,
         st.builds(EntityMatch, selector=st.sampled_from(SELECTORS)),
         st.builds(EntityMatch, not_selector=st.sampled_from(SELECTORS), nets=some(NETS, 1)),
@@ -171,7 +172,7 @@ def policies_of(draw: st.DrawFn, key: PolicyKey, tiers: Sequence[Tier]) -> Polic
         tier="default" if key.kind in ("knp", "sknp") else draw(st.sampled_from(tiers)).name,
         order=draw(st.sampled_from((None, -1.5, 0.0, 0.0, 10.0))),
         selector=parse(own) if key.namespace else selector,
-        types=draw(st.frozensets(st.sampled_from(directions), min_size=1)),
+        types=frozenset(draw(st.sampled_from((directions, directions, directions[:1], directions[1:])))),
         ingress=tuple(draw(st.lists(rules("ingress"), max_size=2))),
         egress=tuple(draw(st.lists(rules("egress"), max_size=2))),
         staged_action=draw(st.sampled_from(actions)),
@@ -234,9 +235,9 @@ def in_order(tiers: Sequence[Tier], policies: Sequence[Policy]) -> tuple[Policy,
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    """Up to five policies, enforced and staged, in up to four tiers, with sets and services."""
+    """Up to six policies, enforced and staged, in up to four tiers, with sets and services."""
     tiers = draw(st.sampled_from((TIERS, TIERS, (*TIERS, Tier("unheard-of", None, "deny", defined=False)))))
-    chosen = draw(st.lists(keys(), min_size=1, max_size=5, unique=True))
+    chosen = draw(st.lists(keys(), min_size=3, max_size=6, unique=True))
     known = tuple(draw(network_sets(name)) for name in draw(some(("s", "t"))))
     policies = in_order(tiers, [draw(policies_of(key, tiers)) for key in chosen])
     return World(
