@@ -8,7 +8,9 @@ from pathlib import Path
 from pipeline.policy.check import checked
 from pipeline.policy.problems import Finding, ManifestError, Problem, path
 from pipeline.policy.resources import Kind, Resource, find, known, reduced, resource_key
-from pipeline.policy.yaml_lines import TextError, Value, documents
+from pipeline.policy.yaml_lines import JsonValue, TextError, Value, documents
+
+type Item = Value | JsonValue
 
 SUFFIXES = (".yaml", ".yml", ".json")
 RETIRED = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
@@ -72,7 +74,7 @@ class _Loader:
     """Collects what is found, text by text."""
 
     def __init__(self) -> None:
-        self.resources: dict[str, tuple[Kind, Resource, str]] = {}
+        self.resources: dict[str, tuple[Kind, Resource, str, Item]] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.passed_over: Counter[str] = Counter()
@@ -80,8 +82,8 @@ class _Loader:
     def loaded(self) -> Loaded:
         found = [self.resources[key] for key in sorted(self.resources)]
         return Loaded(
-            policies=tuple(resource for kind, resource, _ in found if kind.role == "policy"),
-            facts=tuple(resource for kind, resource, _ in found if kind.role == "fact"),
+            policies=tuple(resource for kind, resource, _, _ in found if kind.role == "policy"),
+            facts=tuple(resource for kind, resource, _, _ in found if kind.role == "fact"),
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
             passed_over=self.passed_over,
@@ -95,7 +97,7 @@ class _Loader:
         except TextError as error:
             self.problems.append(Problem(name, error.line, path(error.location) or "file", error.reason))
 
-    def item(self, name: str, value: Value) -> None:
+    def item(self, name: str, value: Item) -> None:
         """One resource, or something that is none: an empty document, values of a chart, a policy hit."""
         data = value.data if isinstance(value.data, dict) else {}
         kind_name, api_version = data.get("kind"), data.get("apiVersion")
@@ -115,12 +117,12 @@ class _Loader:
                 self.warnings.append(Problem(name, value.line_of(("kind",)), "kind", reason))
             self.passed_over[f"{api_version} {kind_name}"] += 1
 
-    def report(self, name: str, value: Value, finding: Finding) -> None:
+    def report(self, name: str, value: Item, finding: Finding) -> None:
         location, reason = finding
         place = path(location) or "document"
         self.problems.append(Problem(name, value.line_of(location), place, reason))
 
-    def resource(self, name: str, value: Value, kind: Kind) -> None:
+    def resource(self, name: str, value: Item, kind: Kind) -> None:
         manifest, findings = checked(value.data, kind)
         for finding in findings:
             self.report(name, value, finding)
@@ -134,22 +136,25 @@ class _Loader:
         document = reduced(value.data, kind, namespace)
         key = resource_key(document)
         if kind.role == "policy" and key in self.resources:
-            reason = f"{key} is already there: {self.resources[key][2]}"
+            _, _, file, first = self.resources[key]
+            reason = f"{key} is already in {file}, line {first.line_of(())}"
             self.report(name, value, (("metadata", "name"), reason))
             return
         resource = Resource(key, document, kind.plain(manifest, namespace))
-        self.resources[key] = (kind, resource, f"{name}:{value.line}")
+        self.resources[key] = (kind, resource, name, value)
 
 
-def _items(value: Value) -> Iterator[Value]:
+def _items(value: Item) -> Iterator[Item]:
     """The document itself, or what it lists: a List of any kind, whose items may leave theirs out."""
     data = value.data
-    if not isinstance(data, dict) or not str(data.get("kind")).endswith("List") or "items" not in data:
+    if not isinstance(data, dict) or not str(data.get("kind")).endswith("List"):
         yield value
         return
     kind = str(data["kind"]).removesuffix("List")
     inherited = {"apiVersion": data.get("apiVersion"), "kind": kind} if kind else {}
-    for item in value.parts["items"].parts.values():
+    items = data.get("items")
+    for index in range(len(items) if isinstance(items, list) else 0):
+        item = value.part("items").part(index)
         if isinstance(item.data, dict):
             item.data = inherited | item.data
         yield from _items(item)

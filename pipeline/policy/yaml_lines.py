@@ -1,16 +1,20 @@
 """YAML and JSON texts as plain data that still knows its lines."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from re import compile as regex
+from types import MappingProxyType
 from typing import Any
 
+import orjson
 import yaml
 
 from pipeline.policy.problems import Location
 
 MAX_DEPTH = 100
-MAX_VALUES = 2_000_000  # in one document, after its aliases are written out
+MAX_ALIASED = 100_000  # values in one text, once its aliases are written out
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 NULLS = dict.fromkeys(("", "~", "null", "Null", "NULL"))
 TRUE = dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True)
 FALSE = dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False)
@@ -34,12 +38,16 @@ class TextError(ValueError):
 
 @dataclass(slots=True)
 class Value:
-    """A piece of a document: its plain data, its line, the pieces in it, and how many values in all."""
+    """A piece of a YAML document: its plain data, its line, the pieces in it, and how many in all."""
 
     data: Any
     line: int
-    parts: dict[str | int, "Value"] = field(default_factory=dict)
+    parts: Mapping[str | int, "Value"] = NOTHING
     size: int = 1
+
+    def part(self, key: str | int) -> "Value":
+        """A piece right inside."""
+        return self.parts[key]
 
     def line_of(self, location: Location) -> int:
         """The line of what stands at the location, or else of the nearest thing around it."""
@@ -51,9 +59,47 @@ class Value:
         return value.line
 
 
-def documents(text: bytes) -> Iterator[Value]:
-    """The documents of a YAML stream (JSON is one); raises TextError. Scalars are read as kubectl does:
-    no dates and no base 60, so that `10:20` is a range of ports."""
+@dataclass(slots=True)
+class JsonValue:
+    """A piece of a JSON document, which is read a second time when somebody asks for a line."""
+
+    data: Any
+    whole: "_Whole"
+    place: Location = ()
+
+    def part(self, key: str | int) -> "JsonValue":
+        """A piece right inside."""
+        return JsonValue(self.data[key], self.whole, (*self.place, key))
+
+    def line_of(self, location: Location) -> int:
+        """The line of what stands at the location, or else of the nearest thing around it."""
+        return self.whole.lines.line_of((*self.place, *location))
+
+
+@dataclass
+class _Whole:
+    text: bytes
+
+    @cached_property
+    def lines(self) -> Value:
+        try:
+            return next(_yaml(self.text))
+        except TextError as error:
+            return Value(None, error.line)
+
+
+def documents(text: bytes) -> Iterator[Value] | Iterator[JsonValue]:
+    """The documents of a YAML stream, or the one of a JSON text; raises TextError. Scalars are read as
+    kubectl does: no dates and no base 60, so that `10:20` is a range of ports."""
+    if text.lstrip()[:1] in (b"{", b"["):
+        try:
+            return iter([JsonValue(orjson.loads(text), _Whole(text))])
+        except orjson.JSONDecodeError:  # several documents, or YAML in brackets, or wrong: YAML says where
+            pass
+    return _yaml(text)
+
+
+def _yaml(text: bytes) -> Iterator[Value]:
     if text.lstrip()[:1] in (b"{", b"["):
         text = text.replace(b"\t", b" ")  # JSON may be indented by tabs, YAML not; no string holds a bare one
     try:
@@ -73,6 +119,7 @@ class _Reader:
     def __init__(self, text: bytes) -> None:
         self.loader = yaml.CSafeLoader(text)
         self.anchors: dict[str, Value | None] = {}
+        self.aliased = 0
 
     def documents(self) -> Iterator[Value]:
         while not self.loader.check_event(yaml.StreamEndEvent):
@@ -95,8 +142,6 @@ class _Reader:
             value = self.sequence(line, location)
         else:
             value = self.mapping(line, location)
-        if value.size > MAX_VALUES:
-            raise TextError(line, "holds too many values once its aliases are written out", location[:3])
         if event.anchor:
             self.anchors[event.anchor] = value
         return value
@@ -105,6 +150,9 @@ class _Reader:
         value = self.anchors.get(anchor)
         if value is None:
             raise TextError(line, f"alias *{anchor} names no anchor before it, or itself", location)
+        self.aliased += value.size
+        if self.aliased > MAX_ALIASED:
+            raise TextError(line, f"aliases stand for more than {MAX_ALIASED} values", location)
         return value
 
     def sequence(self, line: int, location: Location) -> Value:
@@ -141,7 +189,7 @@ def _merge(value: Value, location: Location) -> dict[str | int, Value]:
         raise TextError(value.line, "<< takes a mapping, or a list of them", location)
     merged: dict[str | int, Value] = {}
     for source in sources:
-        merged = source.parts | merged
+        merged = {**source.parts, **merged}
     return merged
 
 
