@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from pipeline.policy.policies import Network
 
@@ -13,9 +13,11 @@ _RFC1918 = tuple(IPv4Network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "19
 def network_of(address: str) -> Network | None:
     """The /32 or /128 of an address; None for what is no address."""
     try:
-        return ip_network(ip_address(address))
+        found = ip_address(address)
     except ValueError:
         return None
+    kind = IPv4Network if found.version == 4 else IPv6Network
+    return kind((int(found), found.max_prefixlen))
 
 
 def networks_of(addresses: Iterable[str]) -> tuple[Network, ...]:

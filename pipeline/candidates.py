@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from pipeline.addresses import networks_of, ordered
+from pipeline.addresses import network_of, ordered
 from pipeline.identity import Candidate, Identity, Labels
 from pipeline.policy.policies import Network
 
@@ -26,7 +26,7 @@ class Found:
     def add(self, identity: Identity, ips: Iterable[str] = (), lacks: Iterable[str] = ()) -> None:
         """One more that it may be, at any of `ips` (none = anywhere), and what that left open."""
         self.missing.update(lacks)
-        addresses = self.address or networks_of(ips)
+        addresses = self.address or {net for net in map(network_of, ips) if net}
         before = self.identities.setdefault(identity, set())
         if not addresses or before is None:
             self.identities[identity] = None

@@ -7,6 +7,7 @@ from math import inf
 from sys import intern
 from typing import Any, Self
 
+from pipeline.addresses import network_of
 from pipeline.policy.facts_resources import (
     EndpointSlice,
     Fact,
@@ -15,6 +16,7 @@ from pipeline.policy.facts_resources import (
     Pod,
     ServiceAccount,
 )
+from pipeline.policy.policies import Network
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +87,7 @@ class Facts:
         self._host_endpoints_by_node: Timeline[str, HostEndpoint] = Timeline()
         self._slices: Timeline[tuple[str, str], EndpointSlice] = Timeline()
         self._slices_by_service: Timeline[tuple[str, str], EndpointSlice] = Timeline()
-        self._addresses: dict[str, set[str]] = {}
+        self._addresses: dict[str, set[Network]] = {}
         self._ended: list[Version[Any]] = []
         self._stamps: Counter[str] = Counter()
         self._shared: dict[Hashable, Any] = {}
@@ -112,9 +114,11 @@ class Facts:
 
     def remember(self, resource: Fact, since: float, until: float) -> None:
         """A fact with its lifetime: the newest word about it, so it ends what it was before and
-        replaces what began no earlier."""
-        key, replaced = fact_key(resource), []
-        for version in self._named(resource):
+        replaces what began no earlier. What is known already changes nothing."""
+        key, replaced, named = fact_key(resource), [], self._named(resource)
+        if any((v.since, v.until, v.fact) == (since, until, resource) for v in named):
+            return
+        for version in named:
             if version.since < since:
                 self._end(version, since)
             elif fact_key(version.fact) == key:
@@ -170,7 +174,7 @@ class Facts:
             return self._host_endpoints.alive(name, start, end)
         return self._host_endpoints_by_node.alive(node, start, end)
 
-    def host_addresses(self, node: str) -> frozenset[str]:
+    def host_addresses(self, node: str) -> frozenset[Network]:
         """Every address of a node that its pods and host endpoints told of; empty = not known."""
         return frozenset(self._addresses.get(node, ()))
 
@@ -237,7 +241,7 @@ class Facts:
     def _know_addresses(self, fact: Fact) -> None:
         match fact:
             case Pod(node=node, host_ips=ips) | HostEndpoint(node=node, ips=ips) if node and ips:
-                self._addresses.setdefault(node, set()).update(ips)
+                self._addresses.setdefault(node, set()).update(net for net in map(network_of, ips) if net)
 
     def _share(self, fact: Fact) -> Any:
         """The fact with what many have in common held once: 100,000 pods have few distinct labels."""

@@ -58,6 +58,7 @@ class _Known:
     stamp: int
     evidence: Evidence
     times: list[float]
+    answers: dict[tuple[int, int], Who] = field(default_factory=dict)
     sides: dict[tuple[int, int, str, tuple[str, ...] | None], int] = field(default_factory=dict)
 
 
@@ -145,14 +146,17 @@ class Resolver:
             domains = ()
         key = (first, last, role, domains)
         if key not in known.sides:
-            known.sides[key] = self._intern(_as_side(self._who(known, first, last), role, domains))
+            who = known.answers.get((first, last)) or self._who(known, first, last)
+            known.sides[key] = self._intern(_as_side(who, role, domains))
         return known.sides[key]
 
     def _who(self, known: _Known, first: int, last: int) -> Who:
         # Any interval with its ends in these stretches gets the same answer: one stands for all.
         start, end = _within(known.times, first), _within(known.times, last)
         candidates, missing = identify(known.endpoint, known.evidence, self._sets, start, end)
-        return Who(tuple(self._shared(candidate) for candidate in candidates), missing)
+        who = Who(tuple(self._shared(candidate) for candidate in candidates), missing)
+        known.answers[first, last] = who
+        return who
 
     def _shared(self, candidate: Candidate) -> Candidate:
         if candidate.identity is None:
@@ -174,7 +178,7 @@ class Resolver:
         rows = np.flatnonzero((batch.reporter == DST) & workload[batch.dest] & other[batch.source])
         keys = batch.source[rows] * len(batch.hosts) + batch.host[rows]
         distinct, inverse = np.unique(keys, return_inverse=True)
-        known = [frozenset(networks_of(self._facts.host_addresses(host))) for host in batch.hosts]
+        known = [self._facts.host_addresses(host) for host in batch.hosts]
         pairs = (divmod(key, len(batch.hosts)) for key in distinct.tolist())
         answers = [own_host(self._facts, batch.endpoints[e], batch.hosts[h], known[h]) for e, h in pairs]
         own[rows] = np.array(answers, np.int8)[inverse]

@@ -1,6 +1,7 @@
 """Facts hold what the cluster was, and when, and travel as records."""
 
 from dataclasses import replace
+from ipaddress import ip_network
 from math import inf
 
 import pytest
@@ -24,6 +25,7 @@ WEB = Pod(
     created=100.0,
     generate_name="web-7d4-",
 )
+NODE_ADDRESS = ip_network("10.9.0.1")
 ONE_OF_EACH = [
     Namespace("shop", {"team": "a"}),
     ServiceAccount("shop", "web", {"tier": "front"}),
@@ -62,7 +64,7 @@ def test_what_a_pod_gets_once_holds_for_its_whole_life():
     facts.put(replace(WEB, ips=(), node="", host_ips=()), 100)
     facts.put(WEB, 103)
     assert lives(facts.pods_at("10.0.0.1")) == [({"app": "web"}, 100, inf)]
-    assert facts.host_addresses("node-1") == {"10.9.0.1"}
+    assert facts.host_addresses("node-1") == {NODE_ADDRESS}
 
 
 def test_a_name_used_again_keeps_the_history_of_the_pod_before():
@@ -83,8 +85,10 @@ def test_what_is_first_heard_of_has_been_so_since_ever():
 
 def test_putting_the_same_again_changes_nothing():
     facts = Facts.from_resources(ONE_OF_EACH)
+    stamps = facts.stamp("shop"), facts.stamp("")
     for fact in ONE_OF_EACH:
         facts.put(fact, 400)
+    assert (facts.stamp("shop"), facts.stamp("")) == stamps
     assert lives(facts.pods_named("shop", WEB.name)) == [({"app": "web"}, 100, inf)]
     assert lives(facts.namespaces.alive("shop")) == [({"team": "a"}, -inf, inf)]
     assert len(facts.slices(("shop", "web"))) == len(facts.host_endpoints("", "node-1")) == 1
@@ -110,7 +114,7 @@ def test_pods_in_the_hosts_network_tell_its_address_but_are_no_workloads():
     facts = Facts.from_resources([replace(WEB, host_network=True, ips=("10.9.0.1",))])
     assert not facts.pods_at("10.9.0.1")
     assert not facts.pods_with_prefix("shop", "web-7d4-")
-    assert facts.host_addresses("node-1") == {"10.9.0.1"}
+    assert facts.host_addresses("node-1") == {NODE_ADDRESS}
 
 
 @pytest.mark.parametrize("fact", ONE_OF_EACH, ids=fact_key)
