@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pipeline.workload import workload_of
+
 type Document = Mapping[str, Any]
 EFFECTS = {"staged_deny": "would deny", "staged_allow": "would allow", "staged_unknown": "unknown"}
 SCOPES = ("enforced", "pending", "promoted")
@@ -115,7 +117,7 @@ def summarise(documents: Iterable[Document], staged: Iterable[str] = ()) -> Summ
 
 
 def edge_of(document: Document) -> Edge:
-    """The edge of a document, by workload: aggregated names, protocol and destination port."""
+    """The edge of a document: both workloads, protocol and destination port."""
     port = document.get("dest_port")
     service = f"{document.get('proto') or 'any'}/{port if port is not None else '*'}"
     return Edge(_end(document, "source"), _end(document, "dest"), service)
@@ -124,7 +126,8 @@ def edge_of(document: Document) -> Edge:
 def _end(document: Document, side: str) -> str:
     namespace = document.get(f"{side}_namespace")
     name = document.get(f"{side}_name_aggr") or document.get(f"{side}_name") or "?"
-    return f"{namespace}/{name}" if namespace not in (None, "", "-") else name
+    labels = (document.get(f"{side}_labels") or {}).get("labels") or ()
+    return f"{namespace}/{workload_of(name, labels)}" if namespace not in (None, "", "-") else name
 
 
 def _counts(document: Document, reporter: str) -> bool:

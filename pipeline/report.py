@@ -20,9 +20,11 @@ COLOURS = {"staged_deny": "red", "staged_allow": "yellow", "staged_unknown": "ma
 
 
 def render(summary: Summary, console: Console) -> None:
-    """Print verdict totals, one table row per staged policy and effect, and the agreement."""
+    """Print verdict totals, one table per staged policy, and the agreement with the nodes."""
     console.print(_totals(summary))
-    console.print(_staged(summary))
+    console.print("\nWhat each staged policy would do, promoted alone:", style="bold")
+    for policy, effects in sorted(summary.staged.items()):
+        console.print(_staged(policy, effects))
     if summary.agreement:
         console.print(_agreement(summary.agreement))
 
@@ -44,33 +46,23 @@ def _totals(summary: Summary) -> Table:
     return table
 
 
-def _staged(summary: Summary) -> Table:
-    title = "What each staged policy would do, promoted alone"
-    table = Table(title=title, title_justify="left", show_lines=True)
-    table.add_column("staged policy", overflow="fold")
-    table.add_column("effect")
+def _staged(policy: str, effects: dict[str, Effect]) -> Table:
+    """One staged policy, promoted alone: each effect with its totals and its largest edges."""
+    table = Table(title=policy, title_justify="left", caption_justify="left", title_style="bold")
+    table.add_column("effect and its largest edges", overflow="fold", ratio=1)
     for heading in ("edges", "connections", "bytes"):
-        table.add_column(heading, justify="right")
-    table.add_column("top edges, with their connections", overflow="fold")
-    for policy, effects in sorted(summary.staged.items()):
-        shown = [(name, effect) for name, effect in effects.items() if effect.edges]
-        for name, effect in shown:
-            table.add_row(policy, Text(EFFECTS[name], COLOURS[name]), *_numbers(effect), _edges(effect))
-        if not shown:
-            table.add_row(policy, Text("changes nothing that was seen", "green"), "0", "0", "0", "")
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, effect in effects.items():
+        if effect.edges:
+            edges, connections, size = effect.totals
+            why = f" for want of {_reasons(effect.reasons)}" if effect.reasons else ""
+            what = Text(EFFECTS[name] + why, COLOURS[name])
+            table.add_row(what, f"{edges:,}", f"{connections:,}", human_bytes(size))
+            for edge, edge_connections, edge_size in effect.top(TOP_EDGES):
+                table.add_row(Text(f"  {edge}"), "", f"{edge_connections:,}", human_bytes(edge_size))
+    if not table.rows:
+        table.add_row(Text("changes nothing that was seen", "green"), "0", "0", "0 B")
     return table
-
-
-def _numbers(effect: Effect) -> tuple[str, str, str]:
-    edges, connections, size = effect.totals
-    return f"{edges:,}", f"{connections:,}", human_bytes(size)
-
-
-def _edges(effect: Effect) -> str:
-    lines = [f"{edge}  ({connections:,})" for edge, connections, _ in effect.top(TOP_EDGES)]
-    if effect.reasons:
-        lines.append(f"for want of: {_reasons(effect.reasons)}")
-    return "\n".join(lines)
 
 
 def _agreement(agreement: Counter[str]) -> Table:
