@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.facts import Facts, fact_key
-from pipeline.facts_records import FactError, decode, encode, follow
-from pipeline.policy.facts_resources import EndpointSlice, HostEndpoint, Namespace, Pod, ServiceAccount
+from pipeline.facts_records import FactError, Told, decode, encode, follow
+from pipeline.policy.facts_resources import EndpointSlice, Fact, HostEndpoint, Namespace, Pod, ServiceAccount
 
 WEB = Pod(
     "shop",
@@ -26,7 +26,7 @@ WEB = Pod(
     generate_name="web-7d4-",
 )
 NODE_ADDRESS = ip_network("10.9.0.1")
-ONE_OF_EACH = [
+ONE_OF_EACH: list[Fact] = [
     Namespace("shop", {"team": "a"}),
     ServiceAccount("shop", "web", {"tier": "front"}),
     WEB,
@@ -133,7 +133,7 @@ def test_a_record_comes_back_as_it_went(fact, since, until):
     key, value = encode(fact, since, until)
     name, told = decode(key, value)
     assert name == fact_key(fact)
-    assert (told.fact, told.since, told.until) == (fact, since, until)
+    assert told == Told(fact, since, until)
 
 
 @pytest.mark.parametrize("fact", ONE_OF_EACH, ids=fact_key)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.addresses import PRIVATE, PUBLIC
 from pipeline.facts import Facts, fact_key
-from pipeline.flow import REPORTERS, Endpoint, FlowBatch, Logged
+from pipeline.flow import REPORTERS, Endpoint, FlowBatch
 from pipeline.identity import Candidate, Identity, NamedPort, Slice
 from pipeline.own_host import NO, OPEN, YES
 from pipeline.policy.facts_resources import EndpointSlice, HostEndpoint, Namespace, Pod, ServiceAccount
@@ -21,11 +21,18 @@ from pipeline.resolve import JUDGED, UNJUDGED, Resolver
 
 
 def pod(name, ip, uid, labels=None, **more):
-    more = {"created": 100.0, "service_account": "web", "ports": (("http", 6, 8080),)} | more
-    prefix = name.rpartition("-")[0] + "-"
-    return Pod(
-        "shop", name, uid, labels or {"app": "web", "hash": "7d4"}, ips=(ip,), generate_name=prefix, **more
+    usual = Pod(
+        "shop",
+        name,
+        uid,
+        labels or {"app": "web", "hash": "7d4"},
+        "web",
+        (ip,),
+        ports=(("http", 6, 8080),),
+        created=100.0,
+        generate_name=name.rpartition("-")[0] + "-",
     )
+    return replace(usual, **more)
 
 
 X = pod("web-7d4-x", "10.0.0.1", "u1", node="node-1", host_ips=("10.9.0.1",))
@@ -94,6 +101,12 @@ def flow(source=PARTNER, dest=PARTNER, start=300, end=400, reporter="src", host=
     }
 
 
+UNREAD = (
+    *("action", "proto", "source_port", "dest_port", "service", "logged", "bytes_in", "bytes_out"),
+    *("packets_in", "packets_out", "num_flows", "num_flows_started", "num_flows_completed"),
+)
+
+
 def batch_of(flows):
     """A batch of flows; only what resolving reads is filled in."""
 
@@ -105,21 +118,24 @@ def batch_of(flows):
 
     endpoints, hosts, domains = distinct("source", "dest"), distinct("host"), distinct("domain")
     unread = np.zeros(len(flows), np.int64)
-    columns = dict.fromkeys(FlowBatch.__dataclass_fields__, unread) | {
-        "raw": [b"{}"] * len(flows),
-        "start": column(flow["start"] * 1000 for flow in flows),
-        "end": column(flow["end"] * 1000 for flow in flows),
-        "reporter": column((flow["reporter"] for flow in flows), REPORTERS),
-        "source": column((flow["source"] for flow in flows), endpoints),
-        "dest": column((flow["dest"] for flow in flows), endpoints),
-        "endpoints": endpoints,
-        "host": column((flow["host"] for flow in flows), hosts),
-        "hosts": hosts,
-        "domain": column((flow["domain"] for flow in flows), domains),
-        "domains": domains,
-        "logs": [Logged(None)],
-    }
-    return FlowBatch(**columns)
+    return FlowBatch(
+        raw=[b"{}"] * len(flows),
+        ids=[],
+        start=column(flow["start"] * 1000 for flow in flows),
+        end=column(flow["end"] * 1000 for flow in flows),
+        timed=unread == 0,
+        reporter=column((flow["reporter"] for flow in flows), REPORTERS),
+        source=column((flow["source"] for flow in flows), endpoints),
+        dest=column((flow["dest"] for flow in flows), endpoints),
+        endpoints=endpoints,
+        host=column((flow["host"] for flow in flows), hosts),
+        hosts=hosts,
+        services=[],
+        domain=column((flow["domain"] for flow in flows), domains),
+        domains=domains,
+        logs=[],
+        **dict.fromkeys(UNREAD, unread),
+    )
 
 
 def side(endpoint, facts=None, start=300, end=400, **more):
