@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +46,7 @@ def stop(controller: str) -> None:
         if "containers" in run:
             containers.stop(run["containers"])
         elif run:
-            stack = Stack(f"tests/{controller}")
-            stack.stop()
-            shutil.rmtree(stack.folder, ignore_errors=True)
+            Stack(f"tests/{controller}").remove()
     for file in FOLDER.glob(f"{controller}.*"):
         file.unlink()
 

@@ -25,6 +25,7 @@ def up() -> None:
     """Start both, on the data of the last time."""
     stack = Stack(NAME, ports=PORTS)
     if not stack.is_running():
+        stack.stop()  # one of them may still live
         stack.start()
     _print_status(stack)
 
@@ -47,11 +48,11 @@ def _print_status(stack: Stack) -> None:
         console.print("The local stack is not running: make up")
         return
     table = Table("server", "address", "state", "pid")
-    table.add_column("log", overflow="fold")
     for server in stack.servers.values():
         state = "dead" if not server.is_alive() else "up" if PROBES[server.name](server.address) else "silent"
-        table.add_row(server.name, server.address, state, str(server.pid), str(server.log))
+        table.add_row(server.name, server.address, state, str(server.pid))
     console.print(table)
+    console.print(f"Logs: {stack.folder}/*/server.log", soft_wrap=True, highlight=False)
     console.print(
         f"export FLOWTIER_KAFKA_BOOTSTRAP={stack.kafka} FLOWTIER_ELASTICSEARCH_URLS={stack.elasticsearch}",
         soft_wrap=True,

@@ -1,11 +1,13 @@
 """A server as a child process: started, waited for, stopped, killed, started again on the same data."""
 
+import json
 import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from deploy.local.errors import StackError
 from deploy.local.place import account
@@ -15,6 +17,7 @@ from deploy.local.progress import step
 START_SECONDS = 180
 STOP_SECONDS = 40
 POLL_SECONDS = 0.1
+PROCESS = "process.json"
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -23,7 +26,8 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 class Child:
     """A server at `address`, with its data and log in `folder`.
 
-    `pid` and `born` name the process, which another one may have started; None before the first start.
+    `pid` and `born` name the process, None before the first start. They stand in a file too, from `spawn` to
+    `stop`, so that another process can find the server.
     """
 
     name: str
@@ -33,6 +37,12 @@ class Child:
     folder: Path
     pid: int | None = None
     born: str | None = None
+
+    @classmethod
+    def find(cls, folder: Path) -> Self | None:
+        """The server that was started in that folder and not stopped since, dead or alive."""
+        file = folder / PROCESS
+        return cls(**{**json.loads(file.read_text()), "folder": folder}) if file.exists() else None
 
     @property
     def log(self) -> Path:
@@ -53,6 +63,7 @@ class Child:
             )
         _children[process.pid] = process
         self.pid, self.born = process.pid, _birth(process.pid)
+        (self.folder / PROCESS).write_text(json.dumps(asdict(self), default=str))
 
     def wait(self) -> None:
         """Waits until the server answers; raises StackError with the end of its log where it never does."""
@@ -76,6 +87,7 @@ class Child:
             os.kill(self.pid, signal.SIGTERM)  # Elasticsearch's launcher ends its server, then itself
         if not self._is_gone_within(STOP_SECONDS):
             self.kill()
+        (self.folder / PROCESS).unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Ends the server at once, as a crash would."""
@@ -89,7 +101,7 @@ class Child:
             return False
         if self.pid in _children:
             _children[self.pid].poll()  # lets go of a dead one
-        return self.born == _birth(self.pid)
+        return bool(self.born) and self.born == _birth(self.pid)
 
     def _is_gone_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

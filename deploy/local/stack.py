@@ -1,9 +1,6 @@
 """Kafka and Elasticsearch together, for the demo, the tests and `make up`."""
 
-import json
 import shutil
-from dataclasses import asdict
-from pathlib import Path
 from typing import Self
 
 from deploy.local.child import Child
@@ -27,8 +24,8 @@ class Stack:
         """`name` is the folder under `.local/`; `ports` of both are taken where they are free."""
         self.folder = local() / name
         self._ports = ports or (None, None)
-        self._state = self.folder / "state.json"
-        self.servers = self._read()
+        found = {name: Child.find(self.folder / name) for name in ("elasticsearch", "kafka")}
+        self.servers = {name: server for name, server in found.items() if server}
 
     @property
     def kafka(self) -> str:
@@ -41,7 +38,8 @@ class Stack:
         return self.servers["elasticsearch"].address
 
     def is_running(self) -> bool:
-        return any(server.is_alive() for server in self.servers.values())
+        """Whether both were started, by this process or another one, and live."""
+        return bool(self.servers) and all(server.is_alive() for server in self.servers.values())
 
     def start(self) -> None:
         """Starts both on the data that is there, and waits until they answer; raises StackError."""
@@ -50,9 +48,9 @@ class Stack:
         try:
             kafka_port, elasticsearch_port = self._ports
             search = elasticsearch(self.folder / "elasticsearch", programs, elasticsearch_port)
-            self._spawn("elasticsearch", search)
+            self._spawn("elasticsearch", search)  # the slower one first
             self._spawn("kafka", kafka(self.folder / "kafka", programs, kafka_port))
-            for server in reversed(self.servers.values()):  # the faster one first
+            for server in reversed(self.servers.values()):
                 server.wait()
         except BaseException:
             self.stop()
@@ -61,29 +59,23 @@ class Stack:
     def stop(self) -> None:
         """Stops what runs; nothing where nothing does."""
         for server in self.servers.values():
-            if server.is_alive():
-                with step(f"Stopping {server.name}"):
-                    server.stop()
-        self._state.unlink(missing_ok=True)
+            with step(f"Stopping {server.name}"):
+                server.stop()
+        self.servers.clear()
 
-    def __enter__(self) -> Self:
+    def remove(self) -> None:
+        """Stops what runs, and forgets data and logs."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.remove()
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _spawn(self, key: str, server: Child) -> None:
+    def _spawn(self, name: str, server: Child) -> None:
+        self.servers[name] = server
         server.spawn()
-        self.servers[key] = server
-        # Written at once: what is interrupted here can still be found and stopped.
-        state = {name: asdict(child) for name, child in self.servers.items()}
-        self._state.write_text(json.dumps(state, default=str))
-
-    def _read(self) -> dict[str, Child]:
-        if not self._state.exists():
-            return {}
-        state = json.loads(self._state.read_text())
-        return {key: Child(**{**values, "folder": Path(values["folder"])}) for key, values in state.items()}
