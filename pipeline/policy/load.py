@@ -92,7 +92,12 @@ class _Loader:
     def text(self, name: str, content: bytes) -> None:
         try:
             for document in documents(content):
-                for item in _items(document):
+                items = list(_items(document))
+                if any(_is_known(item.data) for item in items):
+                    self.problems += [
+                        Problem(name, flaw.line, path(flaw.location), flaw.reason) for flaw in document.flaws
+                    ]
+                for item in items:
                     self.item(name, item)
         except TextError as error:
             self.problems.append(Problem(name, error.line, path(error.location) or "file", error.reason))
@@ -104,7 +109,7 @@ class _Loader:
         if not isinstance(kind_name, str):
             self.passed_over.update(["(no kind)"] if value.data is not None else [])
         elif not isinstance(api_version, str):
-            if known(kind_name) and "metadata" in data:
+            if _is_known(data):
                 reason = f"required, but missing: say which {kind_name} this is"
                 self.report(name, value, (("apiVersion",), reason))
             else:
@@ -142,6 +147,10 @@ class _Loader:
             return
         resource = Resource(key, document, kind.plain(manifest, namespace))
         self.resources[key] = (kind, resource, name, value)
+
+
+def _is_known(data: object) -> bool:
+    return isinstance(data, dict) and "metadata" in data and known(data.get("kind"))
 
 
 def _items(value: Item) -> Iterator[Item]:

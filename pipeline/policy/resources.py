@@ -180,7 +180,7 @@ def find(api_version: str, name: str) -> Kind | None:
     return BY_NAME.get((CALICO if group == STORAGE else group, name))
 
 
-def known(name: str) -> bool:
+def known(name: object) -> bool:
     """Whether a kind of that name is loaded, of whatever API group."""
     return any(kind.name == name for kind in KINDS)
 

@@ -332,8 +332,9 @@ def _explained(error: UnexpectedInput, text: str) -> SelectorError:
 
 
 def _wanted(terminals: Iterable[str]) -> str:
-    names = {terminal: WORDS.get(terminal, OPERATORS.get(terminal, terminal)) for terminal in terminals}
-    return " or ".join(sorted(set(names.values())))
+    if OPERATORS.keys() <= set(terminals):
+        return f"an operator ({', '.join(OPERATORS.values())})"
+    return " or ".join(sorted(WORDS.get(terminal, terminal) for terminal in terminals))
 
 
 WORDS = {

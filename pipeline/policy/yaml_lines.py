@@ -1,6 +1,6 @@
 """YAML and JSON texts as plain data that still knows its lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from re import compile as regex
@@ -23,7 +23,7 @@ INTEGER = regex(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_
 FLOAT = regex(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 OCTAL = regex(r"[-+]?0[0-7]+\Z")
 MAX_DIGITS = 18  # more do not fit in 64 bits and are read as a float
-TAGS = "tag:yaml.org,2002:"
+STRING_TAG = "tag:yaml.org,2002:str"
 
 
 class TextError(ValueError):
@@ -36,14 +36,25 @@ class TextError(ValueError):
         self.location = location
 
 
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something that YAML lets pass and a manifest may not hold."""
+
+    line: int
+    location: Location
+    reason: str
+
+
 @dataclass(slots=True)
 class Value:
-    """A piece of a YAML document: its plain data, its line, the pieces in it, and how many in all."""
+    """A piece of a YAML document: its plain data, its line, the pieces in it, and how many in all.
+    The `flaws` of a document stand at its root."""
 
     data: Any
     line: int
     parts: Mapping[str | int, "Value"] = NOTHING
     size: int = 1
+    flaws: Sequence[Flaw] = ()
 
     def part(self, key: str | int) -> "Value":
         """A piece right inside."""
@@ -66,6 +77,7 @@ class JsonValue:
     data: Any
     whole: "_Whole"
     place: Location = ()
+    flaws: Sequence[Flaw] = ()
 
     def part(self, key: str | int) -> "JsonValue":
         """A piece right inside."""
@@ -119,14 +131,17 @@ class _Reader:
     def __init__(self, text: bytes) -> None:
         self.loader = yaml.CSafeLoader(text)
         self.anchors: dict[str, Value | None] = {}
+        self.flaws: list[Flaw] = []
         self.aliased = 0
 
     def documents(self) -> Iterator[Value]:
         while not self.loader.check_event(yaml.StreamEndEvent):
             event = self.loader.get_event()
             if isinstance(event, yaml.DocumentStartEvent):
-                self.anchors = {}
-                yield self.value(self.loader.get_event(), ())
+                self.anchors, self.flaws = {}, []
+                document = self.value(self.loader.get_event(), ())
+                document.flaws = self.flaws
+                yield document
 
     def value(self, event: Any, location: Location) -> Value:
         line = event.start_mark.line + 1
@@ -137,7 +152,7 @@ class _Reader:
         if len(location) > MAX_DEPTH:
             raise TextError(line, f"is nested more than {MAX_DEPTH} levels deep", location[:3])
         if isinstance(event, yaml.ScalarEvent):
-            value = Value(_scalar(event, line, location), line)
+            value = Value(self.scalar(event, line, location), line)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self.sequence(line, location)
         else:
@@ -166,43 +181,46 @@ class _Reader:
         parts: dict[str | int, Value] = {}
         merged: dict[str | int, Value] = {}
         while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
-            key = self.value(event, location)
-            if not isinstance(key.data, str):
-                raise TextError(key.line, f"key {key.data!r} must be a string: put it in quotes", location)
-            value = self.value(self.loader.get_event(), (*location, key.data))
-            if key.data == "<<":
-                merged |= _merge(value, location)
-            elif key.data in parts:
-                raise TextError(
-                    key.line, f"duplicate key, first in line {parts[key.data].line}", (*location, key.data)
-                )
+            written = self.value(event, location)
+            key = _key(written.data)
+            value = self.value(self.loader.get_event(), (*location, key))
+            if key == "<<":
+                merged |= self.merge(value, location)
+            elif key in parts:
+                reason = f"duplicate key, first in line {parts[key].line}"
+                self.flaws.append(Flaw(written.line, (*location, key), reason))
             else:
-                parts[key.data] = Value(value.data, key.line, value.parts, value.size)
+                parts[key] = Value(value.data, written.line, value.parts, value.size)
         parts = merged | parts
         size = 1 + sum(part.size for part in parts.values())
         return Value({key: part.data for key, part in parts.items()}, line, parts, size)
 
+    def merge(self, value: Value, location: Location) -> dict[str | int, Value]:
+        sources = list(value.parts.values()) if isinstance(value.data, list) else [value]
+        merged: dict[str | int, Value] = {}
+        for source in sources:
+            if isinstance(source.data, dict):
+                merged = {**source.parts, **merged}
+            else:
+                self.flaws.append(Flaw(value.line, location, "<< takes a mapping, or a list of them"))
+        return merged
 
-def _merge(value: Value, location: Location) -> dict[str | int, Value]:
-    sources = list(value.parts.values()) if isinstance(value.data, list) else [value]
-    if not all(isinstance(source.data, dict) for source in sources):
-        raise TextError(value.line, "<< takes a mapping, or a list of them", location)
-    merged: dict[str | int, Value] = {}
-    for source in sources:
-        merged = {**source.parts, **merged}
-    return merged
+    def scalar(self, event: yaml.ScalarEvent, line: int, location: Location) -> object:
+        text: str = event.value
+        if event.tag and event.tag not in ("!", STRING_TAG):
+            self.flaws.append(Flaw(line, location, f"tag {event.tag} is not understood in a manifest"))
+        if event.tag or not event.implicit[0]:
+            return text
+        return _plain(text)
 
 
-def _scalar(event: yaml.ScalarEvent, line: int, location: Location) -> object:
-    text: str = event.value
-    if event.tag and event.tag != "!":
-        if event.tag != TAGS + "str":
-            raise TextError(
-                line, f"tag {event.tag.replace(TAGS, '!!')} is not understood in a manifest", location
-            )
-        return text
-    if not event.implicit[0]:
-        return text
+def _key(data: object) -> str:
+    """A key as kubectl takes it: whatever it is, as a string."""
+    return str(data).lower() if isinstance(data, bool) else str(data)
+
+
+def _plain(text: str) -> object:
+    """What a scalar without quotes is."""
     if text in CONSTANTS:
         return CONSTANTS[text]
     if text[0] not in "+-.0123456789":
