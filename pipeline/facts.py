@@ -106,7 +106,7 @@ class Facts:
         same = [v for v in self._named(resource) if fact_key(v.fact) == fact_key(resource)]
         until = _deleted(resource)
         current = max(same, key=lambda v: v.since, default=None)
-        if current and current.until > at and _completes(current.fact, resource):
+        if current and current.until > at and continues(current.fact, resource):
             self.remember(resource, current.since, min(until, current.until))
         else:
             first = not same and not (_created(resource) == -inf and self._named(resource))
@@ -277,8 +277,9 @@ def _deleted(fact: Fact) -> float:
     return fact.deleted if isinstance(fact, Pod) and fact.deleted is not None else inf
 
 
-def _completes(old: Fact, new: Fact) -> bool:
-    """Whether a fact is as before, but for what a pod gets once in its life and what ends it."""
+def continues(old: Fact, new: Fact) -> bool:
+    """Whether a fact is as before, but for what a pod gets once in its life and what ends it: then
+    it has been so since the old one was."""
     if isinstance(old, Pod) and isinstance(new, Pod):
         old = replace(
             old,

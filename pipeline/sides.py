@@ -9,8 +9,8 @@ from pipeline.facts import alive
 from pipeline.flow import Endpoint
 from pipeline.identity import Candidate, Identity, NamedPort
 from pipeline.inherited import INHERITED, Inherited, namespace_options
+from pipeline.pods import add_recorded_pod, possible_pods
 from pipeline.policy.policies import NetworkSet
-from pipeline.workloads import add_recorded, workload
 
 
 def identify(
@@ -23,7 +23,7 @@ def identify(
     """Who an endpoint was in [start, end] (epoch seconds): DESIGN.md §4, Who is who."""
     match kind_of(endpoint):
         case "wep":
-            return workload(endpoint, evidence, start, end)
+            return possible_pods(endpoint, evidence, start, end)
         case "hep":
             return _host(endpoint, evidence, start, end)
         case "ns":
@@ -84,7 +84,7 @@ def _unknown(endpoint: Endpoint, evidence: Evidence, start: float, end: float) -
     """A record that does not say what its endpoint is: no endpoint, or a workload of its namespace."""
     found = Found(networks_of((endpoint.ip,)))
     if endpoint.namespace:
-        add_recorded(found, endpoint, labels_of(endpoint.labels), evidence, start, end)
+        add_recorded_pod(found, endpoint, labels_of(endpoint.labels), evidence, start, end)
     recorded = found.who("pod")
     plain = Candidate(None, found.address)
     return who_of([plain, *recorded.candidates], {*recorded.missing, "type"})

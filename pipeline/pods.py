@@ -20,7 +20,7 @@ from pipeline.inherited import INHERITED, Inherited, inherited
 from pipeline.policy.facts_resources import Pod
 
 
-def workload(endpoint: Endpoint, evidence: Evidence, start: float, end: float) -> Who:
+def possible_pods(endpoint: Endpoint, evidence: Evidence, start: float, end: float) -> Who:
     """The pods known by the record's name that lived within [start, end] and have every label that
     it lists; where there is none, what the record itself tells of a pod."""
     listed = labels_of(endpoint.labels)
@@ -34,7 +34,7 @@ def workload(endpoint: Endpoint, evidence: Evidence, start: float, end: float) -
                     identity = _pod_identity(alike[0].fact, labels, option)
                     found.add(identity, _ips(versions), option.missing)
     if not found.identities or any(_begun_unseen(version, held, start) for version in held):
-        add_recorded(found, endpoint, listed, evidence, start, end)
+        add_recorded_pod(found, endpoint, listed, evidence, start, end)
     return found.who("pod")
 
 
@@ -99,7 +99,7 @@ def _pod_identity(pod: Pod, labels: dict[str, str], option: Inherited) -> Identi
     )
 
 
-def add_recorded(
+def add_recorded_pod(
     found: Found,
     endpoint: Endpoint,
     listed: Mapping[str, str] | None,
