@@ -38,7 +38,7 @@ class Origin(NamedTuple):
     def of(cls, message: Message) -> "Origin":
         """The origin that a replayed reject's headers tell, where they are whole and valid; else where
         the message itself stands. Foreign headers mean nothing."""
-        return _told(dict(message.headers)) or cls.plain(message)
+        return (message.headers and _told(dict(message.headers))) or cls.plain(message)
 
     @classmethod
     def plain(cls, message: Message) -> "Origin":

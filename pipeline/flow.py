@@ -1,7 +1,8 @@
 """The flow record and FlowBatch: the columns of a batch of flows and what they mean."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Container
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,17 @@ class FlowBatch:
 
     def __len__(self) -> int:
         return len(self.raw)
+
+    def without(self, rows: Container[int]) -> "FlowBatch":
+        """The batch without the flows at `rows`; the lists of distinct values stay as they are."""
+        kept = [row for row in range(len(self)) if row not in rows]
+        columns: dict[str, Any] = {}
+        for name in (each.name for each in fields(self)):
+            column = getattr(self, name)
+            if isinstance(column, np.ndarray):
+                columns[name] = column[kept]
+        raw, ids = [self.raw[row] for row in kept], [self.ids[row] for row in kept]
+        return replace(self, raw=raw, ids=ids, **columns)
 
 
 class Field(NamedTuple):

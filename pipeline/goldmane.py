@@ -18,8 +18,9 @@ _TYPES: dict[Enum, str] = {
 _KINDS: dict[Enum, str] = {
     1: "np", 2: "gnp", 3: "snp", 4: "sgnp", 5: "sknp", 6: "knp", 9: "pro", 11: "kcnp",
     "CalicoNetworkPolicy": "np", "GlobalNetworkPolicy": "gnp",
-    "StagedNetworkPolicy": "snp", "StagedGlobalNetworkPolicy": "sgnp", "StagedKubernetesNetworkPolicy": "sknp",
-    "NetworkPolicy": "knp", "ClusterNetworkPolicy": "kcnp", "Profile": "pro",
+    "StagedNetworkPolicy": "snp", "StagedGlobalNetworkPolicy": "sgnp",
+    "StagedKubernetesNetworkPolicy": "sknp", "NetworkPolicy": "knp",
+    "ClusterNetworkPolicy": "kcnp", "Profile": "pro",
 }  # fmt: skip
 _END_OF_TIER = (10, "EndOfTier")
 _NETWORKS = {"PUBLIC NETWORK": "pub", "PRIVATE NETWORK": "pvt"}
@@ -98,7 +99,7 @@ def rewrite(line: bytes) -> bytes | None:
 def lines(value: bytes) -> list[bytes]:
     """The lines of a message; of server-sent events, as Whisker streams them, those with data."""
     said = value.split(b"\n")
-    if not any(line.startswith(b"data:") for line in said):
+    if not value.startswith((b"data:", *_EVENT_FIELDS)):
         return said
     return [line.removeprefix(b"data:") for line in said if not line.startswith(_EVENT_FIELDS)]
 
