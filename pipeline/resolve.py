@@ -101,7 +101,7 @@ class Resolver:
         bears on it changed within the batch's time; else one per distinct interval."""
         names: list[tuple[str, ...] | None] = [()] if domain is None else batch.domains
         keys = column if domain is None else column * len(names) + domain
-        distinct, inverse = np.unique(keys, return_inverse=True)
+        distinct, inverse = _distinct(keys, len(batch.endpoints) * len(names))
         ids = np.zeros(len(distinct), np.int64)
         changing: list[tuple[int, _Known, tuple[str, ...] | None]] = []
         role = "source" if domain is None else "dest"
@@ -177,7 +177,7 @@ class Resolver:
         workload, other = kinds == _KINDS["wep"], np.isin(kinds, [0, _KINDS["hep"], _KINDS["net"]])
         rows = np.flatnonzero((batch.reporter == DST) & workload[batch.dest] & other[batch.source])
         keys = batch.source[rows] * len(batch.hosts) + batch.host[rows]
-        distinct, inverse = np.unique(keys, return_inverse=True)
+        distinct, inverse = _distinct(keys, len(batch.endpoints) * len(batch.hosts))
         known = [self._facts.host_addresses(host) for host in batch.hosts]
         pairs = (divmod(key, len(batch.hosts)) for key in distinct.tolist())
         answers = [own_host(self._facts, batch.endpoints[e], batch.hosts[h], known[h]) for e, h in pairs]
@@ -211,6 +211,17 @@ def _within(times: list[float], stretch: int) -> float:
     if stretch:
         return times[stretch - 1]
     return times[0] - 1 if times else 0.0
+
+
+def _distinct(keys: Ints, bound: int) -> tuple[Ints, Ints]:
+    """The distinct values of keys in [0, bound), and where each key is among them."""
+    if bound > 32 * len(keys):
+        return np.unique(keys, return_inverse=True)
+    place = np.zeros(bound, np.int64)  # counting is faster than sorting
+    place[keys] = 1
+    distinct = np.flatnonzero(place)
+    place[distinct] = np.arange(len(distinct))
+    return distinct, place[keys]
 
 
 def _groups(inverse: Ints, count: int) -> list[Ints]:
