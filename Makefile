@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down status bench lock clean
+.PHONY: help demo test check up down status bench lock
 
 venv := .venv
 python := $(venv)/bin/python
@@ -38,9 +38,6 @@ lock: $(installed) ## pin again what pyproject.toml asks for
 	@CUSTOM_COMPILE_COMMAND="make lock" $(venv)/bin/pip-compile --quiet --extra dev --strip-extras --allow-unsafe \
 		--generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 		--output-file requirements.lock pyproject.toml
-
-clean: down ## remove the environment, the servers and their data
-	@rm -rf $(venv) .local
 
 # Made once, and again when the lock changes. Wheels only: no machine needs a compiler.
 $(installed): requirements.lock pyproject.toml deploy/python.sh
