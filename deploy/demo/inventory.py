@@ -56,200 +56,133 @@ NAMESPACES: dict[str, Labels] = {
 METRICS = "metrics"
 
 
-def _boutique(name: str, *ports: Port, replicas: int = 1, account: str | None = None) -> Workload:
-    service = name if ports else ""
+def _runs(
+    namespace: str,
+    name: str,
+    *ports: Port,
+    kind: Kind = "Deployment",
+    account: str | None = None,
+    labels: Labels | None = None,
+    replicas: int = 1,
+    grows: bool = True,
+    service: str | None = None,
+    host_network: bool = False,
+) -> Workload:
+    """A workload whose account, label `app` and, where it has ports, service bear its name."""
+    served = name if ports and not host_network else ""
     return Workload(
-        "online-boutique",
+        namespace,
         name,
-        "Deployment",
+        kind,
         account or name,
-        {"app": name},
+        labels or {"app": name},
         ports,
         replicas,
-        service=service,
+        grows,
+        service or served,
+        host_network,
     )
 
 
-def _recommended(name: str, component: str = "") -> Labels:
+def _chart(name: str, component: str = "") -> Labels:
     """The labels that Kubernetes recommends and charts set."""
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": name}
     return labels | ({"app.kubernetes.io/component": component} if component else {})
 
 
-BOUTIQUE = (
-    _boutique("adservice", Port("grpc", 9555), replicas=2),
-    _boutique("cartservice", Port("grpc", 7070), replicas=2),
-    _boutique("checkoutservice", Port("grpc", 5050), replicas=2),
-    _boutique("currencyservice", Port("grpc", 7000), replicas=2),
-    _boutique("emailservice", Port("grpc", 8080, service_port=5000)),
-    _boutique("frontend", Port("http", 8080, service_port=80), replicas=3),
-    _boutique("loadgenerator"),
-    _boutique("paymentservice", Port("grpc", 50051)),
-    _boutique("productcatalogservice", Port("grpc", 3550), replicas=2),
-    _boutique("recommendationservice", Port("grpc", 8080)),
-    _boutique("redis-cart", Port("tcp-redis", 6379), account="default"),
-    _boutique("shippingservice", Port("grpc", 50051)),
-)
-
+_SHOP = "online-boutique"
 WORKLOADS: tuple[Workload, ...] = (
-    *BOUTIQUE,
-    Workload(
-        "payments",
-        "gateway",
-        "Deployment",
-        "gateway",
-        {"app": "gateway"},
-        (Port("https", 8443, service_port=443), Port(METRICS, 9102)),
-        replicas=2,
-        service="gateway",
-    ),
-    Workload(
-        "payments",
-        "fraud-scorer",
-        "Deployment",
-        "fraud-scorer",
-        {"app": "fraud-scorer"},
-        (Port("grpc", 9000), Port(METRICS, 9103)),
-        replicas=2,
-        service="fraud-scorer",
-    ),
-    Workload(
-        "payments",
-        "ledger",
-        "StatefulSet",
-        "ledger",
-        {"app": "ledger"},
-        (Port("postgres", 5432), Port(METRICS, 9187)),
-        service="ledger",
-    ),
-    Workload(
-        "batch",
-        "scheduler",
-        "Deployment",
-        "scheduler",
-        {"app": "scheduler"},
-        (Port("http", 8080), Port(METRICS, 9095)),
-        grows=False,
-        service="scheduler",
-    ),
-    Workload("batch", "report-builder", "Job", "report-builder", {"app": "report-builder"}, grows=False),
-    Workload(
-        "team-atlas",
-        "web",
-        "Deployment",
-        "default",
-        {"app": "web"},
-        (Port("http", 8080, service_port=80),),
-        replicas=2,
-        service="web",
-    ),
-    Workload(
-        "team-atlas", "api", "Deployment", "default", {"app": "api"}, (Port("http", 8081),), service="api"
-    ),
-    Workload(
-        "team-atlas",
-        "postgres",
-        "StatefulSet",
-        "default",
-        {"app": "postgres"},
-        (Port("postgres", 5432),),
-        service="postgres",
-    ),
-    Workload(
+    _runs(_SHOP, "adservice", Port("grpc", 9555), replicas=2),
+    _runs(_SHOP, "cartservice", Port("grpc", 7070), replicas=2),
+    _runs(_SHOP, "checkoutservice", Port("grpc", 5050), replicas=2),
+    _runs(_SHOP, "currencyservice", Port("grpc", 7000), replicas=2),
+    _runs(_SHOP, "emailservice", Port("grpc", 8080, service_port=5000)),
+    _runs(_SHOP, "frontend", Port("http", 8080, service_port=80), replicas=3),
+    _runs(_SHOP, "loadgenerator"),
+    _runs(_SHOP, "paymentservice", Port("grpc", 50051)),
+    _runs(_SHOP, "productcatalogservice", Port("grpc", 3550), replicas=2),
+    _runs(_SHOP, "recommendationservice", Port("grpc", 8080)),
+    _runs(_SHOP, "redis-cart", Port("tcp-redis", 6379), account="default"),
+    _runs(_SHOP, "shippingservice", Port("grpc", 50051)),
+    _runs("payments", "gateway", Port("https", 8443, service_port=443), Port(METRICS, 9102), replicas=2),
+    _runs("payments", "fraud-scorer", Port("grpc", 9000), Port(METRICS, 9103), replicas=2),
+    _runs("payments", "ledger", Port("postgres", 5432), Port(METRICS, 9187), kind="StatefulSet"),
+    _runs("batch", "scheduler", Port("http", 8080), Port(METRICS, 9095), grows=False),
+    _runs("batch", "report-builder", kind="Job", grows=False),
+    _runs("team-atlas", "web", Port("http", 8080, service_port=80), account="default", replicas=2),
+    _runs("team-atlas", "api", Port("http", 8081), account="default"),
+    _runs("team-atlas", "postgres", Port("postgres", 5432), kind="StatefulSet", account="default"),
+    _runs(
         "monitoring",
         "prometheus",
-        "StatefulSet",
-        "prometheus",
-        _recommended("prometheus"),
-        (Port("http-web", 9090),),
+        Port("http-web", 9090),
+        kind="StatefulSet",
+        labels=_chart("prometheus"),
         grows=False,
-        service="prometheus",
     ),
-    Workload(
+    _runs(
         "monitoring",
         "alertmanager",
-        "StatefulSet",
-        "alertmanager",
-        _recommended("alertmanager"),
-        (Port("http-web", 9093),),
+        Port("http-web", 9093),
+        kind="StatefulSet",
+        labels=_chart("alertmanager"),
         grows=False,
-        service="alertmanager",
     ),
-    Workload(
-        "monitoring",
-        "grafana",
-        "Deployment",
-        "grafana",
-        _recommended("grafana"),
-        (Port("http", 3000),),
-        grows=False,
-        service="grafana",
-    ),
-    Workload(
+    _runs("monitoring", "grafana", Port("http", 3000), labels=_chart("grafana"), grows=False),
+    _runs(
         "monitoring",
         "node-exporter",
-        "DaemonSet",
-        "node-exporter",
-        _recommended("node-exporter"),
-        (Port("http-metrics", 9100),),
+        Port("http-metrics", 9100),
+        kind="DaemonSet",
+        labels=_chart("node-exporter"),
         host_network=True,
     ),
-    Workload(
+    _runs(
         "ingress-nginx",
         "ingress-nginx-controller",
-        "Deployment",
-        "ingress-nginx",
-        _recommended("ingress-nginx", "controller"),
-        (Port("http", 80), Port("https", 443), Port("webhook", 8443), Port(METRICS, 10254)),
+        Port("http", 80),
+        Port("https", 443),
+        Port("webhook", 8443),
+        Port(METRICS, 10254),
+        account="ingress-nginx",
+        labels=_chart("ingress-nginx", "controller"),
         replicas=2,
-        service="ingress-nginx-controller",
     ),
-    Workload(
+    _runs(
         "kube-system",
         "coredns",
-        "Deployment",
-        "coredns",
-        {"k8s-app": "kube-dns", "eks.amazonaws.com/component": "coredns"},
-        (Port("dns", 53, "UDP"), Port("dns-tcp", 53), Port(METRICS, 9153)),
+        Port("dns", 53, "UDP"),
+        Port("dns-tcp", 53),
+        Port(METRICS, 9153),
+        labels={"k8s-app": "kube-dns", "eks.amazonaws.com/component": "coredns"},
         replicas=2,
         service="kube-dns",
     ),
-    Workload(
+    _runs(
         "kube-system",
         "aws-load-balancer-controller",
-        "Deployment",
-        "aws-load-balancer-controller",
-        _recommended("aws-load-balancer-controller"),
-        (Port("webhook-server", 9443), Port("metrics-server", 8080)),
+        Port("webhook-server", 9443),
+        Port("metrics-server", 8080),
+        labels=_chart("aws-load-balancer-controller"),
         grows=False,
         service="aws-load-balancer-webhook-service",
     ),
-    Workload(
+    _runs(
         "kube-system",
         "cluster-autoscaler",
-        "Deployment",
-        "cluster-autoscaler",
-        _recommended("cluster-autoscaler"),
-        (Port("http", 8085),),
+        Port("http", 8085),
+        labels=_chart("cluster-autoscaler"),
         grows=False,
     ),
-    Workload(
+    _runs(
         "kube-system",
         "aws-node",
-        "DaemonSet",
-        "aws-node",
-        {"k8s-app": "aws-node"},
-        (Port(METRICS, 61678),),
+        Port(METRICS, 61678),
+        kind="DaemonSet",
+        labels={"k8s-app": "aws-node"},
         host_network=True,
     ),
-    Workload(
-        "kube-system",
-        "kube-proxy",
-        "DaemonSet",
-        "kube-proxy",
-        {"k8s-app": "kube-proxy"},
-        host_network=True,
-    ),
+    _runs("kube-system", "kube-proxy", kind="DaemonSet", labels={"k8s-app": "kube-proxy"}, host_network=True),
 )
 
 
@@ -268,36 +201,34 @@ class Outside:
     domains: tuple[str, ...] = ()
 
 
+_AWS = "us-east-1.amazonaws.com"
+
+
+def _public(name: str, *addresses: str, domain: str = "") -> Outside:
+    return Outside(name, "net", "pub", addresses, domains=(domain,) if domain else ())
+
+
+def _set(name: str, label: tuple[str, str], *addresses: str) -> Outside:
+    """A network set of the policies, by some of its addresses."""
+    return Outside(name, "ns", name, addresses, dict([label]))
+
+
 OUTSIDES: dict[str, Outside] = {
     outside.name: outside
     for outside in (
-        Outside("clients", "net", "pub", tuple(f"203.0.113.{host}" for host in range(20, 60))),
-        Outside("s3", "net", "pub", ("52.216.8.43", "52.217.92.70"), domains=("s3.us-east-1.amazonaws.com",)),
-        Outside("sts", "net", "pub", ("209.54.177.12",), domains=("sts.us-east-1.amazonaws.com",)),
-        Outside("ses", "net", "pub", ("44.206.9.87",), domains=("email-smtp.us-east-1.amazonaws.com",)),
-        Outside(
-            "autoscaling", "net", "pub", ("52.94.232.10",), domains=("autoscaling.us-east-1.amazonaws.com",)
-        ),
-        Outside("github", "net", "pub", ("140.82.112.6", "140.82.113.6"), domains=("api.github.com",)),
-        Outside("pypi", "net", "pub", ("151.101.0.223", "151.101.64.223"), domains=("pypi.org",)),
-        Outside("telemetry", "net", "pub", ("203.0.113.200",), domains=("telemetry.example.com",)),
-        Outside("bare-address", "net", "pub", ("203.0.113.201",)),
-        Outside(
-            "load-balancers", "ns", "load-balancers", ("10.0.0.12", "10.0.1.41"), {"aws": "load-balancers"}
-        ),
-        Outside(
-            "eks-control-plane",
-            "ns",
-            "eks-control-plane",
-            ("10.0.8.5", "10.0.8.21"),
-            {"aws": "eks-control-plane"},
-        ),
-        Outside(
-            "card-network", "ns", "card-network", ("192.0.2.18", "192.0.2.19"), {"partner": "card-network"}
-        ),
-        Outside("threat-feed", "ns", "threat-feed", ("198.51.100.7", "198.51.100.66"), {"feed": "threat"}),
-        Outside(
-            "instance-metadata", "ns", "instance-metadata", ("169.254.169.254",), {"aws": "instance-metadata"}
-        ),
+        _public("clients", *(f"203.0.113.{host}" for host in range(20, 60))),
+        _public("s3", "52.216.8.43", "52.217.92.70", domain=f"s3.{_AWS}"),
+        _public("sts", "209.54.177.12", domain=f"sts.{_AWS}"),
+        _public("ses", "44.206.9.87", domain=f"email-smtp.{_AWS}"),
+        _public("autoscaling", "52.94.232.10", domain=f"autoscaling.{_AWS}"),
+        _public("github", "140.82.112.6", "140.82.113.6", domain="api.github.com"),
+        _public("pypi", "151.101.0.223", "151.101.64.223", domain="pypi.org"),
+        _public("telemetry", "203.0.113.200", domain="telemetry.example.com"),
+        _public("bare-address", "203.0.113.201"),
+        _set("load-balancers", ("aws", "load-balancers"), "10.0.0.12", "10.0.1.41"),
+        _set("eks-control-plane", ("aws", "eks-control-plane"), "10.0.8.5", "10.0.8.21"),
+        _set("card-network", ("partner", "card-network"), "192.0.2.18", "192.0.2.19"),
+        _set("threat-feed", ("feed", "threat"), "198.51.100.7", "198.51.100.66"),
+        _set("instance-metadata", ("aws", "instance-metadata"), "169.254.169.254"),
     )
 }

@@ -128,6 +128,7 @@ def _tail(edge: Edge, reporter: Reporter, logged: Logged, own: End) -> bytes:
         "dest_service_namespace": workload.namespace if workload else "-",
         "dest_service_name": workload.service if workload else "-",
         "dest_service_port": port.name if port else "-",
+        "dest_service_port_num": (port.service_port or port.number) if port else None,
         "dest_domains": _domains(edge.dests) if public else None,
         "host": own.node.name,
         "policies": orjson.Fragment(logged.policies),
