@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -13,7 +13,11 @@ from pipeline.identity import Side
 from pipeline.match.bits import Ints, distinct
 from pipeline.match.labels import TooMany
 from pipeline.match.table import ICMP_PROTOCOLS
-from pipeline.match.tables import Tables
+from pipeline.match.tables import NOBODY, Tables
+
+
+# What a missing part of a record leaves open; all others leave open who it is.
+CONCERNS = {"source_ip": "address", "dest_ip": "address", "domain": "domain"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +192,12 @@ class _Spread:
         sources, dests = (self._sides[int(column[number])] for column in (classes.source, classes.dest))
         if sources is None or dests is None:
             raise TooMany
-        sources, dests = tables.telling_entities(sources), tables.telling_entities(dests)
+        sources = tables.telling_entities(sources, destination=False)
+        dests = tables.telling_entities(dests, destination=True)
         protocol = int(classes.protocol[number])
         source_port, dest_port = (int(column[number]) for column in self.canonical)
         cells: list[Cell] = []
-        counts = np.zeros(3, np.int64)
+        counts = (0, 0)
         for source, dest in product(sources, dests):
             version = tables.entities[source].facts.version
             if version != tables.entities[dest].facts.version:
@@ -201,21 +206,31 @@ class _Spread:
                 known = tables.protocols.values[point].protocol
                 from_ports = tables.port_points(source, known, source_port, destination=False)
                 to_ports = tables.port_points(dest, known, dest_port, destination=True)
-                counts = np.maximum(counts, [len(from_ports), len(to_ports), 0])
+                counts = max(counts[0], len(from_ports)), max(counts[1], len(to_ports))
                 if len(cells) + len(from_ports) * len(to_ports) > tables.max_cells:
                     raise TooMany
                 cells += [Cell(source, dest, point, a, b) for a, b in product(from_ports, to_ports)]
         protocols = {cell.protocol for cell in cells}
         open_parts = [
-            *(classes.sides[int(classes.source[number])].missing if len(sources) > 1 else ()),
-            *(classes.sides[int(classes.dest[number])].missing if len(dests) > 1 else ()),
+            *self._open_in(classes.sides[int(classes.source[number])], sources),
+            *self._open_in(classes.sides[int(classes.dest[number])], dests),
             *(["protocol"] if protocol < 0 and len(protocols) > 1 else ()),
-            *(["source_port"] if counts[0] > 1 else ()),
-            *(["dest_port"] if counts[1] > 1 else ()),
-            *(["own_host"] if classes.own_host[number] < 0 else ()),
-            *(() if cells else ["address_family"]),
+            *(["source_port" if source_port < 0 else "named_ports"] if counts[0] > 1 else ()),
+            *(["dest_port" if dest_port < 0 else "named_ports"] if counts[1] > 1 else ()),
+            *(["source_ip"] if classes.own_host[number] < 0 else ()),  # it may be the pod's own host
+            *(() if cells else ["contradiction"]),
         ]
         return cells, tuple(dict.fromkeys(open_parts))
+
+    def _open_in(self, side: Side, entities: Sequence[int]) -> list[str]:
+        """What a side's record lacks, as far as it makes a difference among these entities."""
+        found = [self.tables.entities[entity] for entity in entities]
+        varies = {
+            "address": len({(e.facts.version, e.facts.nets) for e in found}) > 1,
+            "domain": len({e.facts.domains for e in found}) > 1,
+            "identity": len({(e.facts.own_selectors, replace(e, facts=NOBODY)) for e in found}) > 1,
+        }
+        return [reason for reason in side.missing if varies[CONCERNS.get(reason, "identity")]]
 
     def recorded_missing(self, number: int) -> tuple[str, ...]:
         """Everything that a class's record leaves open, whether it matters or not."""

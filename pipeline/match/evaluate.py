@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 
 import numpy as np
 
@@ -60,7 +61,8 @@ class Evaluator:
         for number, answer in self._completed(cells, answers, classes):
             result[number] = self._outcome(direction, classes, number, answer, cells.missing[number])
         for number, missing in cells.too_many.items():
-            unknown = replace(ALL_UNKNOWN, staged_unknown=frozenset(map(str, self.tables.effects)))
+            effects = self.tables.possible_effects(direction, classes.sides[int(local[number])])
+            unknown = replace(ALL_UNKNOWN, staged_unknown=frozenset(map(str, effects)))
             result[number] = self._outcome(direction, classes, number, unknown, ("too_many", *missing))
         return result
 
@@ -122,7 +124,7 @@ class Evaluator:
         for cell, keys in effects.items():
             effect_of[cell] = effect_kinds.setdefault(tuple(keys), len(effect_kinds))
         kinds_of_effects = list(effect_kinds)
-        first, inverse = distinct([*walked.hits.reshape(-1, cells.shape[1]), profiles[0], impact, effect_of])
+        first, inverse = distinct([*chain(*walked.hits), profiles[0], impact, effect_of])
         ids = np.empty(len(first), np.int64)
         for kind, cell in enumerate(first.tolist()):
             profile = profiles[1][profiles[0][cell]]
@@ -198,10 +200,10 @@ def _each(values: Ints, row_of: Callable[[int], tuple[int, ...]], width: int) ->
 
 
 def _namespace(side: Side) -> str:
-    for candidate in side.candidates:
-        if candidate.identity:
-            return dict(candidate.identity.labels).get("projectcalico.org/namespace", "")
-    return ""
+    """The namespace of a side, "" where its candidates have none or more than one."""
+    labels = [dict(candidate.identity.labels) for candidate in side.candidates if candidate.identity]
+    namespaces = {own.get("projectcalico.org/namespace", "") for own in labels}
+    return namespaces.pop() if len(namespaces) == 1 else ""
 
 
 def _outcome(answer: _Answer, namespace: str, direction: Direction, missing: tuple[str, ...]) -> Outcome:

@@ -38,12 +38,11 @@ class Entity:
     ports: tuple[NamedPort, ...]
     profile: str | None  # the profile that allows; None = a workload without one
     workload: bool
-    namespace: str
     open_ports: bool = False
 
 
 NOBODY = EntityFacts(frozenset(), frozenset(), frozenset(), 4, (), frozenset(), frozenset())
-PLAIN = Entity(NOBODY, (), None, False, "")
+PLAIN = Entity(NOBODY, (), None, workload=False)
 
 
 class Tables:
@@ -67,10 +66,6 @@ class Tables:
             "ingress": DirectionTables(lay_out(policies, "ingress")),
             "egress": DirectionTables(lay_out(policies, "egress")),
         }
-        layouts = [tables.layout for tables in self.directions.values()]
-        self.effects: tuple[PolicyKey, ...] = tuple(
-            dict.fromkeys(effect.key for layout in layouts for effect in layout.effects)
-        )
         rules = tuple(rules_of(policies.policies))
         matches = [match for rule in rules for match in (rule.source, rule.destination)]
         services = {match.service for match in matches if match.service}
@@ -161,9 +156,8 @@ class Tables:
             return PLAIN
         ports = tuple(port for port in identity.ports if port.name in self._names)
         allowing = next((p for p in identity.profiles if p.startswith("kns.")), None)
-        namespace = dict(identity.labels).get("projectcalico.org/namespace", "")
         is_open = identity.open_ports and bool(self._names)
-        return Entity(NOBODY, ports, allowing, identity.kind == "wep", namespace, is_open)
+        return Entity(NOBODY, ports, allowing, identity.kind == "wep", is_open)
 
     def _facts(self, own: frozenset[Selector], kind: int, domains: frozenset[str]) -> Iterator[EntityFacts]:
         """What matches can see at one class of addresses, for every way to complete the sets' labels."""
@@ -176,6 +170,18 @@ class Tables:
             by_address = own.union(*ways[: len(around)])
             by_domain = frozenset[Selector]().union(*ways[len(around) :])
             yield EntityFacts(by_address, own, by_domain, version, nets, services, domains)
+
+    def possible_effects(self, direction: Direction, side: Side) -> list[PolicyKey]:
+        """The staged policies that may do something to a local side, whoever of its candidates it is."""
+        layout = self.directions[direction].layout
+        identities = [candidate.identity for candidate in side.candidates if candidate.identity]
+        selecting = {
+            slot.policy.key
+            for slot in layout.slots
+            for identity in identities
+            if slot.policy.selector.decide(dict(identity.labels), identity.is_open) is not False
+        }
+        return [effect.key for effect in layout.effects if selecting & {effect.key, effect.key.twin}]
 
     def protocol_points(self, protocol: int, dest_port: int, version: int) -> tuple[int, ...]:
         """The ids of the protocols that a record's protocol and port can mean; -1 = missing."""
@@ -206,19 +212,16 @@ class Tables:
         }
         return kinds.values()
 
-    def telling_entities(self, entities: Iterable[int]) -> tuple[int, ...]:
-        """Of entities, one of each kind that anything in the revision tells apart."""
+    def telling_entities(self, entities: Iterable[int], *, destination: bool) -> tuple[int, ...]:
+        """Of entities of one side, one of each kind that anything in the revision tells apart."""
 
         def seen(tables: DirectionTables, number: int) -> object:
             entity = self.entities[number]
             facts = entity.facts
             others = replace(entity, facts=NOBODY), facts.version, tuple(self._slices_of(entity))
-            return (
-                tables.source_row(facts),
-                tables.dest_row(facts),
-                tables.applies(facts.own_selectors),
-                others,
-            )
+            row = tables.dest_row(facts) if destination else tables.source_row(facts)
+            judged = tables.layout.direction == ("ingress" if destination else "egress")
+            return row, tables.applies(facts.own_selectors) if judged else None, others
 
         return tuple(self._telling(entities, seen))
 
@@ -229,13 +232,14 @@ class Tables:
 
     def port_points(self, number: int, protocol: int, port: int, *, destination: bool) -> tuple[int, ...]:
         """The ids of the ports that a record's port can mean at an entity (-1: any that has neither
-        names nor services); port -1 = missing, then one of each kind that rules tell apart."""
+        names nor services), one of each kind that rules tell apart; port -1 = missing."""
         entity = self.entities[number] if number >= 0 else PLAIN
-        if port >= 0:
-            return tuple(self.ports.id(point) for point in self._at_port(entity, protocol, port, destination))
-        at = (self._at_port(entity, protocol, bound, destination) for bound in sorted(self._bounds))
-        rows = (lambda d, p: d.dest_port_row(p)) if destination else (lambda d, p: d.source_port_row(p))
-        return tuple(map(self.ports.id, self._telling(chain.from_iterable(at), rows)))
+        ports = [port] if port >= 0 else sorted(self._bounds)
+        points = list(chain.from_iterable(self._at_port(entity, protocol, p, destination) for p in ports))
+        if len(points) > 1:
+            rows = (lambda d, p: d.dest_port_row(p)) if destination else (lambda d, p: d.source_port_row(p))
+            points = list(self._telling(points, rows))
+        return tuple(map(self.ports.id, points))
 
     def _at_port(self, entity: Entity, protocol: int, port: int, destination: bool) -> Iterator[PortPoint]:
         names = frozenset(p.name for p in entity.ports if (p.protocol, p.port) == (protocol, port))
