@@ -155,7 +155,7 @@ def _seconds(time: int | str | None) -> int | str | None:
     if not isinstance(time, str):
         return time
     try:
-        return int(datetime.fromisoformat(time).timestamp())
+        return int(time) if time.isdecimal() else int(datetime.fromisoformat(time).timestamp())
     except ValueError:
         return time
 

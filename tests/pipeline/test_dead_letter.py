@@ -1,0 +1,106 @@
+import base64
+import hashlib
+import json
+
+import pytest
+
+from pipeline.dead_letter import KEPT_BYTES, Origin, Reject, to_record
+from pipeline.decode import decode
+from tests.pipeline.flow_records import NOW, TOPIC_ID, message, record
+
+FLOW = Origin(TOPIC_ID, 3, 4711, 1_700_000_300_000, 2)
+WHOLE = FLOW._replace(row=None)
+
+
+def told(origin: Origin) -> dict[str, bytes]:
+    return dict(origin.headers())
+
+
+def test_a_reject_tells_its_origin_stage_and_reason_and_keeps_its_bytes():
+    value = record()
+    key, body, headers = to_record(Reject(FLOW, "index", "a reason", value))
+    assert key == f"{TOPIC_ID}-3-4711".encode()
+    assert json.loads(body) == {
+        "v": 1,
+        "origin": {
+            "topic_id": TOPIC_ID,
+            "partition": 3,
+            "offset": 4711,
+            "timestamp": 1_700_000_300_000,
+            "row": 2,
+        },
+        "stage": "index",
+        "reason": "a reason",
+        "size": len(value),
+        "sha256": hashlib.sha256(value).hexdigest(),
+        "encoding": "text",
+        "value": value.decode(),
+        "whole": True,
+    }
+    assert headers == [
+        ("flowtier-topic-id", TOPIC_ID.encode()),
+        ("flowtier-partition", b"3"),
+        ("flowtier-offset", b"4711"),
+        ("flowtier-timestamp", b"1700000300000"),
+        ("flowtier-row", b"2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "encoding", "size", "whole"),
+    [
+        (None, "text", None, True),
+        (b"\xff\xfe", "base64", 2, True),
+        (b"x" * KEPT_BYTES, "text", KEPT_BYTES, True),
+        (b"x" * (KEPT_BYTES + 1), "text", KEPT_BYTES + 1, False),
+    ],
+    ids=["tombstone", "no text", "just whole", "too large"],
+)
+def test_at_most_64_kib_are_kept_beside_the_size_and_hash_of_all(value, encoding, size, whole):
+    body = json.loads(to_record(Reject(WHOLE, "decode", "a reason", value))[1])
+    kept = base64.b64decode(body["value"]) if encoding == "base64" else body["value"].encode()
+    assert (body["encoding"], body["size"], body["whole"]) == (encoding, size, whole)
+    assert kept == (value or b"")[:KEPT_BYTES]
+    assert body["sha256"] == hashlib.sha256(value or b"").hexdigest()
+
+
+@pytest.mark.parametrize("origin", [FLOW, WHOLE], ids=["a flow", "a whole message"])
+def test_a_replayed_reject_keeps_its_document_id_however_often_it_is_replayed(origin):
+    headers = (("trace-id", b"abc"), *origin.headers())
+    timeless = record(start_time=..., end_time=...)
+    once, again = (decode([message(timeless, offset, headers=headers)], NOW).batch for offset in (900, 901))
+    assert once.ids == again.ids == [f"{TOPIC_ID}-3-4711-{origin.row or 0}"]
+    assert once.end.tolist() == [FLOW.timestamp]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"flowtier-topic-id": b"../x"},
+        {"flowtier-topic-id": b""},
+        {"flowtier-partition": b"-1"},
+        {"flowtier-offset": b"\xff"},
+        {"flowtier-offset": b"9" * 40},
+        {"flowtier-row": b"two"},
+        {"flowtier-timestamp": None},
+    ],
+    ids=str,
+)
+def test_headers_that_are_not_whole_and_valid_mean_nothing(change):
+    headers = tuple((told(FLOW) | change).items())
+    assert decode([message(record(), 9, headers=headers)], NOW).batch.ids == [f"{TOPIC_ID}-0-9-0"]
+
+
+def test_foreign_headers_mean_nothing():
+    headers = (("traceparent", b"00-1-1-1"), ("flowtier-row", b"5"))
+    assert decode([message(record(), 9, headers=headers)], NOW).batch.ids == [f"{TOPIC_ID}-0-9-0"]
+
+
+def test_the_origin_of_one_flow_cannot_be_that_of_several():
+    decoded = decode([message(record() + b"\n" + record(), 9, headers=tuple(FLOW.headers()))], NOW)
+    assert decoded.batch.ids == [f"{TOPIC_ID}-0-9-0", f"{TOPIC_ID}-0-9-1"]
+
+
+def test_a_reject_of_a_replayed_reject_tells_the_first_origin():
+    decoded = decode([message(b"{}", 9, headers=tuple(FLOW.headers()))], NOW)
+    assert [reject.origin for reject in decoded.rejects] == [FLOW]
