@@ -4,16 +4,18 @@ import gzip
 import io
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import cast
 
 import zstandard
 
 from pipeline.flow import Message
 
 BATCH_LINES = 20_000
+CHUNK = 1 << 20  # bytes
 STANDARD_INPUT = "-"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
@@ -24,20 +26,25 @@ def read_batches(names: Sequence[str]) -> Iterator[list[Message]]:
     for number, name in enumerate(names):
         first = 0
         with open_lines(name) as file:
-            while lines := list(islice(file, BATCH_LINES)):
+            rows = iter(file)
+            while lines := list(islice(rows, BATCH_LINES)):
                 now = int(time.time() * 1000)
                 numbered = enumerate(lines, first)
                 yield [Message(line, "file", number, at, now) for at, line in numbered if line.strip()]
                 first += len(lines)
 
 
-def open_lines(name: str) -> IO[bytes]:
-    """A flow file, unpacked as its first bytes say; "-" is standard input."""
-    file = sys.stdin.buffer if name == STANDARD_INPUT else Path(name).open("rb")  # noqa: SIM115 - the caller closes
-    start = cast("io.BufferedReader", file).peek(len(ZSTD))
-    if start.startswith(GZIP):
-        return cast("IO[bytes]", gzip.open(cast("BinaryIO", file)))
-    if start.startswith(ZSTD):
-        reader = zstandard.ZstdDecompressor().stream_reader(cast("BinaryIO", file), read_across_frames=True)
-        return io.BufferedReader(cast("io.RawIOBase", reader), 1 << 20)
-    return cast("IO[bytes]", file)
+@contextmanager
+def open_lines(name: str) -> Iterator[Iterable[bytes]]:
+    """The lines of a flow file, unpacked as its first bytes say; "-" is standard input."""
+    with ExitStack() as files:
+        raw = sys.stdin.buffer if name == STANDARD_INPUT else files.enter_context(Path(name).open("rb", 0))
+        file = io.BufferedReader(cast("io.RawIOBase", raw), CHUNK)
+        start = file.peek(len(ZSTD))
+        if start.startswith(GZIP):
+            yield files.enter_context(gzip.open(file))
+        elif start.startswith(ZSTD):
+            unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+            yield files.enter_context(io.BufferedReader(cast("io.RawIOBase", unpacked), CHUNK))
+        else:
+            yield file

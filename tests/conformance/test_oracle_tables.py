@@ -46,7 +46,8 @@ def test_the_tables_give_calicos_verdicts_and_traces(all_cases, direction):
         flows, outcomes = _outcomes(case, direction)
         for one, outcome in zip(flows, outcomes, strict=True):
             expected = one.expected[direction]
-            ours = (outcome.enforced.action, outcome.enforced.trace, outcome.pending.action, outcome.pending.trace)
+            enforced, pending = outcome.enforced, outcome.pending
+            ours = (enforced.action, enforced.trace, pending.action, pending.trace)
             theirs = (expected.enforced, expected.enforced_trace, expected.pending, expected.pending_trace)
             if ours != theirs:
                 wrong.append((case.id, one.flow, ours, theirs))
