@@ -65,8 +65,10 @@ def _unmet(error: ValidationError) -> Iterable[Finding]:
 
 def _reason(details: ErrorDetails) -> str:
     words = WORDS.get(details["type"], details["msg"])
+    if details["type"] == "string_type" and isinstance(details["input"], bool | int | float):
+        words += ": put it in quotes"
     return words.format(given=_given(details["input"]), **details.get("ctx", {}))
 
 
 def _given(value: object) -> str:
-    return TYPES.get(type(value), repr(value)[:60])
+    return TYPES.get(type(value)) or (str(value).lower() if isinstance(value, bool) else repr(value)[:60])

@@ -86,9 +86,7 @@ def endpoint_slice(manifest: schema.EndpointSlice, in_namespace: str) -> facts.E
         name=manifest.metadata.name,
         service=_labels(manifest).get(SERVICE_NAME, ""),
         addresses=tuple(address for item in manifest.endpoints or [] for address in item.addresses),
-        ports=tuple(
-            (PROTOCOLS[port.protocol] if port.protocol else None, port.port) for port in manifest.ports or []
-        ),
+        ports=tuple((PROTOCOLS[port.protocol], port.port) for port in manifest.ports or []),
     )
 
 

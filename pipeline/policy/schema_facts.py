@@ -89,7 +89,7 @@ class Pod(Fact):
 
 class SlicePort(Part):
     port: int | None = None
-    protocol: PortProtocol | None = None
+    protocol: PortProtocol = "TCP"
 
 
 class SliceEndpoint(Part):

@@ -175,7 +175,7 @@ class Subject(Model):
 
 
 class EgressPeer(Subject):
-    """As a subject, or networks, nodes or domain names; Calico converts the first three (CALICO.md §3.2)."""
+    """As a subject, or networks; nodes and domain names are valid, and no rule that Calico converts."""
 
     networks: Annotated[list[Cidr], Field(min_length=1, max_length=25)] | None = None
     nodes: LabelSelector | None = None
