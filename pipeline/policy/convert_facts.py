@@ -80,13 +80,17 @@ def host_endpoint(manifest: calico.HostEndpoint, _: str) -> facts.HostEndpoint:
 
 
 def endpoint_slice(manifest: schema.EndpointSlice, in_namespace: str) -> facts.EndpointSlice:
-    """The addresses and ports behind a service."""
+    """The addresses and ports behind a service; as in Felix, a port without a number is no member, and
+    neither is an address that is a name."""
+    endpoints = manifest.endpoints or [] if manifest.address_type != "FQDN" else []
     return facts.EndpointSlice(
         namespace=in_namespace,
         name=manifest.metadata.name,
         service=_labels(manifest).get(SERVICE_NAME, ""),
-        addresses=tuple(address for item in manifest.endpoints or [] for address in item.addresses),
-        ports=tuple((PROTOCOLS[port.protocol], port.port) for port in manifest.ports or []),
+        addresses=tuple(address for item in endpoints for address in item.addresses),
+        ports=tuple(
+            (PROTOCOLS[port.protocol], port.port) for port in manifest.ports or [] if port.port is not None
+        ),
     )
 
 

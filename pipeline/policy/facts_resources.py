@@ -59,7 +59,7 @@ class HostEndpoint:
 @dataclass(frozen=True, slots=True)
 class EndpointSlice:
     """A Kubernetes EndpointSlice; `service` is the name of its service ("" where it has none),
-    `ports` are (IANA protocol number, port), None = any."""
+    `ports` are (IANA protocol number, port)."""
 
     namespace: str
     name: str

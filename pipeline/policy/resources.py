@@ -42,6 +42,7 @@ POD: Kept = {
 }
 SLICE: Kept = {
     "metadata": LABELLED,
+    "addressType": True,
     "endpoints": {"addresses": True},
     "ports": dict.fromkeys(("port", "protocol"), True),
 }

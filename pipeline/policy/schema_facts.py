@@ -93,11 +93,12 @@ class SlicePort(Part):
 
 
 class SliceEndpoint(Part):
-    addresses: list[str]
+    addresses: list[str]  # names where the slice's address type is FQDN
 
 
 class EndpointSlice(Fact):
     """discovery.k8s.io/v1 EndpointSlice."""
 
+    address_type: Literal["IPv4", "IPv6", "FQDN"] = "IPv4"
     endpoints: list[SliceEndpoint] | None = None
     ports: list[SlicePort] | None = None

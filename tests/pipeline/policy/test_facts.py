@@ -129,18 +129,25 @@ items:
   metadata: {name: cart-abc, namespace: shop, labels: {kubernetes.io/service-name: cart}}
   addressType: IPv4
   endpoints: [{addresses: [10.1.0.7], conditions: {ready: true}}, {addresses: [10.1.0.8]}]
-  ports: [{name: grpc, protocol: TCP, port: 7070}, {name: any}]
+  ports: [{name: grpc, port: 7070}, {name: without-a-number}]
 """
     )
     assert [str(problem) for problem in loaded.problems] == []
     assert [resource.plain for resource in loaded.facts] == [
-        EndpointSlice("shop", "cart-abc", "cart", ("10.1.0.7", "10.1.0.8"), ((6, 7070), (6, None))),
+        EndpointSlice("shop", "cart-abc", "cart", ("10.1.0.7", "10.1.0.8"), ((6, 7070),)),
         HostEndpoint(
             "node-1-eth0", "node-1", {"role": "node"}, ("192.168.0.1",), (("kubelet", 6, 10250),), "eth0"
         ),
         Namespace("shop", {"env": "prod"}),
         ServiceAccount("shop", "cart"),
     ]
+
+
+def test_names_behind_a_service_are_no_addresses() -> None:
+    metadata = {"name": "s", "namespace": "a"}
+    slice_ = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata}
+    found = _fact({**slice_, "addressType": "FQDN", "endpoints": [{"addresses": ["db.example.org"]}]})
+    assert found.addresses == ()
 
 
 @pytest.mark.parametrize(
