@@ -35,7 +35,7 @@ def address(server: str) -> str:
 def control() -> None:
     """Makes this process the controller of a run, and clears away what killed runs left behind."""
     os.environ[CONTROLLER] = str(os.getpid())
-    for file in FOLDER.glob("*.json"):
+    for file in FOLDER.glob("*.lock"):
         if not _is_alive(int(file.stem)):
             stop(file.stem)
 
@@ -43,10 +43,8 @@ def control() -> None:
 def stop(controller: str) -> None:
     """Stops what that run started, and forgets it."""
     with _run(controller) as run:
-        if "containers" in run:
-            containers.stop(run["containers"])
-        elif run:
-            Stack(f"tests/{controller}").remove()
+        containers.stop(run.get("containers", {}))
+        Stack(f"tests/{controller}").remove()
     for file in FOLDER.glob(f"{controller}.*"):
         file.unlink()
 
