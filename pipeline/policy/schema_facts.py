@@ -1,12 +1,14 @@
 """What is read of the cluster's own objects, which Kubernetes has checked (CALICO.md §2.6)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
+from pipeline.policy.problems import Finding
 from pipeline.policy.schema import Part
-from pipeline.policy.schema_fields import Address
+from pipeline.policy.schema_fields import Address, is_address
 
 type PortProtocol = Literal["TCP", "UDP", "SCTP"]
 
@@ -102,3 +104,11 @@ class EndpointSlice(Fact):
     address_type: Literal["IPv4", "IPv6", "FQDN"] = "IPv4"
     endpoints: list[SliceEndpoint] | None = None
     ports: list[SlicePort] | None = None
+
+    def checks(self) -> Iterable[Finding]:
+        if self.address_type == "FQDN":
+            return
+        for index, endpoint in enumerate(self.endpoints or []):
+            for place, text in enumerate(endpoint.addresses):
+                if not is_address(text):
+                    yield ("endpoints", index, "addresses", place), f"must be an IP address, not {text!r}"

@@ -81,12 +81,20 @@ def network(value: object) -> Network:
         raise ValueError(f"must be a CIDR like 10.0.0.0/8 or an IP address, not {value!r}") from None
 
 
+def is_address(text: str) -> bool:
+    """Whether the text is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def address(text: str) -> str:
     """An IP address in its shortest form."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        raise ValueError(f"must be an IP address, not {text!r}") from None
+    if not is_address(text):
+        raise ValueError(f"must be an IP address, not {text!r}")
+    return str(ip_address(text))
 
 
 def selector(value: object) -> Selector | None:

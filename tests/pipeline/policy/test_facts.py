@@ -166,3 +166,11 @@ def test_names_behind_a_service_are_no_addresses() -> None:
 def test_a_fact_that_is_wrong_is_a_problem(wrong: str, field: str) -> None:
     (problem,) = _load(f"apiVersion: v1\nkind: Pod\n{wrong}\n").problems
     assert problem.field == field
+
+
+def test_an_address_behind_a_service_must_be_one() -> None:
+    (problem,) = _load(
+        "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: x}\naddressType: IPv4\n"
+        "endpoints:\n- addresses: [10.0.0.1, nowhere]\n"
+    ).problems
+    assert (problem.field, problem.line) == ("endpoints[0].addresses[1]", 6)
