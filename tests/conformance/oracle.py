@@ -1,8 +1,9 @@
 """Calico's own answers: the 240 policy sets x 20 flows, in the forms that the evaluators take."""
 
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,11 @@ class OracleCase:
     flows: tuple[OracleFlow, ...]
 
 
-def cases() -> Iterator[OracleCase]:
+@cache
+def cases() -> tuple[OracleCase, ...]:
     """All sets, in the order of the file."""
     with gzip.open(DATA) as lines:
-        yield from map(_case, map(orjson.loads, lines))
+        return tuple(_case(orjson.loads(line)) for line in lines)
 
 
 def _case(raw: dict[str, Any]) -> OracleCase:
