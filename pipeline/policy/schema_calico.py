@@ -183,7 +183,7 @@ class NetworkSetSpec(Model):
 class NetworkSet(Manifest):
     """projectcalico.org/v3 NetworkSet and GlobalNetworkSet."""
 
-    spec: NetworkSetSpec = NetworkSetSpec()
+    spec: NetworkSetSpec = Field(default_factory=NetworkSetSpec)
 
 
 class EndpointPort(Model):

@@ -85,8 +85,8 @@ class PodStatus(Part):
 class Pod(Fact):
     """v1 Pod."""
 
-    spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+    spec: PodSpec = Field(default_factory=PodSpec)
+    status: PodStatus = Field(default_factory=PodStatus)
 
 
 class SlicePort(Part):

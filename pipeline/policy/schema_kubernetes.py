@@ -107,7 +107,7 @@ def _each(name: str, parts: Iterable[Model]) -> Iterable[Finding]:
 class NetworkPolicySpec(Model):
     """What a Kubernetes NetworkPolicy says; no podSelector is as an empty one: all pods."""
 
-    pod_selector: LabelSelector = LabelSelector()
+    pod_selector: LabelSelector = Field(default_factory=LabelSelector)
     policy_types: Annotated[Unique[Type], Field(max_length=2)] = Field(default_factory=list)
     ingress: list[IngressRule] = Field(default_factory=list)
     egress: list[EgressRule] = Field(default_factory=list)

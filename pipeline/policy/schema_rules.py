@@ -120,8 +120,8 @@ class Rule(Model):
     not_protocol: ProtocolField | None = None
     icmp: Icmp | None = None
     not_icmp: Icmp | None = Field(default=None, alias="notICMP")
-    source: EntityRule = EntityRule()
-    destination: EntityRule = EntityRule()
+    source: EntityRule = Field(default_factory=EntityRule)
+    destination: EntityRule = Field(default_factory=EntityRule)
     http: Http | None = None
     metadata: RuleMetadata | None = None
 
