@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
-from elasticsearch import Elasticsearch
+from elastic_transport import TransportError
+from elasticsearch import ApiError, Elasticsearch
 
 from agents.topics import Topics
 from pipeline.annotate import INDEX_PREFIX
@@ -27,15 +28,18 @@ class Arrivals:
         )
         topic, partitions = Topics(settings).rejects.name, range(settings.topics.partitions)
         self._consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-        self.rejects = 0
+        self._documents = self._rejects = 0
 
     def count(self) -> tuple[int, int]:
-        """(documents, rejects) up to now."""
-        self._client.indices.refresh(index=self._index)
-        documents = self._client.count(index=self._index)["count"]
+        """(documents, rejects) up to now; as it was where Elasticsearch is too busy to say."""
+        try:
+            self._client.indices.refresh(index=self._index)
+            self._documents = self._client.count(index=self._index)["count"]
+        except (ApiError, TransportError):
+            pass  # an index that is being created, a server that is behind: whoever waits asks again
         messages = self._consumer.consume(_READ, _POLL_SECONDS)
-        self.rejects += sum(message.error() is None for message in messages)
-        return documents, self.rejects
+        self._rejects += sum(message.error() is None for message in messages)
+        return self._documents, self._rejects
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """Every document as it is at this time."""

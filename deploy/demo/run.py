@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from elastic_transport import TransportError
+from elasticsearch import ApiError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -124,7 +126,7 @@ def main(flows: int, seed: int) -> None:
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         demo(flows, seed, Console())
-    except (StackError, TopicError) as error:
+    except (StackError, TopicError, ApiError, TransportError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Stopped.")
