@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.policy.check import checked
+from pipeline.policy.facts_resources import Fact
+from pipeline.policy.policies import NetworkSet, Policy, Tier
 from pipeline.policy.problems import Finding, ManifestError, Problem, path
-from pipeline.policy.resources import Kind, Resource, find, known, reduced, resource_key
+from pipeline.policy.resources import Kind, Resource, Said, find, known, reduced, resource_key
 from pipeline.policy.yaml_lines import JsonValue, TextError, Value, documents
 
 type Item = Value | JsonValue
@@ -20,8 +22,8 @@ RETIRED = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 class Loaded:
     """All that was found: resources, problems, warnings, and how often each kind was passed over."""
 
-    policies: tuple[Resource, ...] = ()
-    facts: tuple[Resource, ...] = ()
+    policies: tuple[Resource[Said], ...] = ()
+    facts: tuple[Resource[Fact], ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -74,16 +76,17 @@ class _Loader:
     """Collects what is found, text by text."""
 
     def __init__(self) -> None:
-        self.resources: dict[str, tuple[Kind, Resource, str, Item]] = {}
+        self.policies: dict[str, Resource[Said]] = {}
+        self.facts: dict[str, Resource[Fact]] = {}
+        self.places: dict[str, tuple[str, Item]] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.passed_over: Counter[str] = Counter()
 
     def loaded(self) -> Loaded:
-        found = [self.resources[key] for key in sorted(self.resources)]
         return Loaded(
-            policies=tuple(resource for kind, resource, _, _ in found if kind.role == "policy"),
-            facts=tuple(resource for kind, resource, _, _ in found if kind.role == "fact"),
+            policies=tuple(self.policies[key] for key in sorted(self.policies)),
+            facts=tuple(self.facts[key] for key in sorted(self.facts)),
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
             passed_over=self.passed_over,
@@ -140,13 +143,16 @@ class _Loader:
             self.warnings.append(Problem(name, line, "metadata.namespace", reason))
         document = reduced(value.data, kind, namespace)
         key = resource_key(document)
-        if kind.role == "policy" and key in self.resources:
-            _, _, file, first = self.resources[key]
+        plain = kind.plain(manifest, namespace)
+        if not isinstance(plain, Tier | Policy | NetworkSet):
+            self.facts[key] = Resource(key, document, plain)
+        elif key in self.policies:
+            file, first = self.places[key]
             reason = f"{key} is already in {file}, line {first.line_of(())}"
             self.report(name, value, (("metadata", "name"), reason))
-            return
-        resource = Resource(key, document, kind.plain(manifest, namespace))
-        self.resources[key] = (kind, resource, name, value)
+        else:
+            self.policies[key] = Resource(key, document, plain)
+            self.places[key] = (name, value)
 
 
 def _is_known(data: object) -> bool:

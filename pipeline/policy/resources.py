@@ -14,7 +14,8 @@ from pipeline.policy.facts_resources import Fact
 from pipeline.policy.policies import NetworkSet, Policy, PolicyKind, Tier
 
 type Document = dict[str, Any]
-type Plain = Tier | Policy | NetworkSet | Fact
+type Said = Tier | Policy | NetworkSet
+type Plain = Said | Fact
 type Role = Literal["policy", "fact"]
 type Kept = bool | Mapping[str, "Kept"]  # what is kept of a mapping, or of each mapping in a list
 
@@ -67,12 +68,12 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class Resource[P]:
     """One resource as loaded: `key` names it, `document` is its manifest reduced to what has a meaning."""
 
     key: str
     document: Document
-    plain: Plain
+    plain: P
 
 
 def resource_key(document: Document) -> str:
