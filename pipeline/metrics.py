@@ -1,0 +1,67 @@
+"""Every metric that the program gives out, in one list: what is not here cannot be counted."""
+
+from collections.abc import Iterator
+
+from prometheus_client import Counter, Gauge, Histogram
+
+type Metric = Counter | Gauge | Histogram
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+FLOWS = Counter("flowtier_flows", "Flows judged and indexed, committed")
+MESSAGES = Counter("flowtier_messages", "Messages of the flows topic taken, committed")
+VERDICTS = Counter("flowtier_verdicts", "Flows by the enforced verdict", ["action"])
+REJECTS = Counter("flowtier_rejects", "Flows and messages that can never be processed", ["stage"])
+UNKNOWNS = Counter("flowtier_unknowns", "Flows with an unknown verdict, by what is missing", ["missing"])
+AGREEMENT = Counter("flowtier_agreement", "Flows by how our verdict agrees with the node's", ["kind"])
+IMPACT = Counter("flowtier_impact", "Flows by what promoting every staged policy would change", ["impact"])
+STAGED_DENY = Counter(
+    "flowtier_staged_deny", "Allowed flows that a staged policy alone would deny", ["policy"]
+)
+STAGED_ALLOW = Counter(
+    "flowtier_staged_allow", "Denied flows that a staged policy alone would allow", ["policy"]
+)
+LAG = Gauge("flowtier_lag", "Messages of a partition that are not committed yet", ["partition"])
+PAUSED = Gauge(
+    "flowtier_partition_paused", "1 where a partition of nearly only rejects is paused", ["partition"]
+)
+BATCHES = Gauge("flowtier_batches_in_flight", "Batches in memory")
+BATCH_SECONDS = Histogram(
+    "flowtier_batch_seconds", "Time of one batch in each step", ["step"], buckets=_SECONDS
+)
+STARTED_OVER = Counter("flowtier_started_over", "Times that what was in flight was dropped and read again")
+ELASTICSEARCH_RETRIES = Counter(
+    "flowtier_elasticsearch_retries", "Documents tried again, by reason", ["reason"]
+)
+REVISION = Gauge("flowtier_revision_in_force", "1 for the revision that judges", ["revision"])
+REVISION_REFUSED = Gauge("flowtier_revision_refused", "1 while the newest revision does not load")
+REVISION_SECONDS = Histogram(
+    "flowtier_revision_seconds", "Time to load and compile a revision", buckets=_SECONDS
+)
+FACTS = Counter("flowtier_facts", "Records of the facts topic followed")
+FACTS_REFUSED = Counter("flowtier_facts_refused", "Records of the facts topic that cannot be read")
+SHIPPED_FLOWS = Counter("flowtier_shipped_flows", "Lines of the flow log in Kafka, committed")
+SHIPPED_BYTES = Counter("flowtier_shipped_bytes", "Bytes of the flow log in Kafka, committed")
+SHIPPER_BEHIND = Gauge("flowtier_shipper_behind_bytes", "Bytes of the flow log that are not in Kafka yet")
+SHIPPER_WAITING = Gauge("flowtier_shipper_waiting", "1 while Kafka does not take what was read")
+SHIPPER_SKIPPED = Counter(
+    "flowtier_shipper_skipped", "Lines too long to ship, or lost with their file", ["why"]
+)
+
+
+def all_metrics() -> Iterator[Metric]:
+    """Every metric, in the order of this file."""
+    return (value for value in globals().values() if isinstance(value, Counter | Gauge | Histogram))
+
+
+def table() -> str:
+    """The metrics as a Markdown table, for the README."""
+    rows = (_row(metric) for metric in all_metrics())
+    return "\n".join(["| metric | type | labels | means |", "| --- | --- | --- | --- |", *rows])
+
+
+def _row(metric: Metric) -> str:
+    described = next(iter(metric.describe()))
+    name = described.name + ("_total" if described.type == "counter" else "")
+    labels = ", ".join(metric._labelnames)  # noqa: SLF001 - prometheus-client has no public name for it
+    return f"| `{name}` | {described.type} | {labels} | {described.documentation} |"

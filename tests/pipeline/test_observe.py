@@ -1,0 +1,201 @@
+"""Observations: what they say, that nothing is lost in them, and how large they get."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from pipeline.decode import decode
+from pipeline.flow import FlowBatch, Message
+from pipeline.match.verdict import Decision, Outcome, Verdicts
+from pipeline.observe import MAX_BYTES, observe
+
+SCHEMA = Path(__file__).parents[2] / "docs/schemas/flow-observations.v1.json"
+OUTCOMES = [
+    Outcome("shop", "egress", Decision("allow"), Decision("allow"), Decision("deny"), impact="newly_denied"),
+    Outcome("shop", "egress", Decision("deny"), Decision("deny"), Decision("deny")),
+    Outcome("shop", "forward", None, None, None, unjudged="forwarded"),
+]
+FLOW = {
+    "start_time": 1_760_000_000,
+    "end_time": 1_760_000_300,
+    "reporter": "src",
+    "action": "allow",
+    "proto": "tcp",
+    "source_type": "wep",
+    "source_namespace": "shop",
+    "source_name": "-",
+    "source_name_aggr": "frontend-*",
+    "dest_type": "wep",
+    "dest_namespace": "shop",
+    "dest_name": "-",
+    "dest_name_aggr": "cart-*",
+    "dest_port": 7070,
+    "dest_service_name": "cart",
+    "dest_service_namespace": "shop",
+    "bytes_in": 10,
+    "bytes_out": 20,
+    "packets_in": 1,
+    "packets_out": 2,
+    "num_flows": 3,
+    "num_flows_started": 2,
+    "num_flows_completed": 1,
+}
+SUMS = {
+    "connections": "num_flows",
+    "started": "num_flows_started",
+    "completed": "num_flows_completed",
+    "bytes_in": "bytes_in",
+    "bytes_out": "bytes_out",
+    "packets_in": "packets_in",
+    "packets_out": "packets_out",
+}
+
+
+def batch_of(flows: list[dict[str, Any]]) -> FlowBatch:
+    value = "\n".join(map(json.dumps, flows)).encode()
+    decoded = decode([Message(value, "topic", 0, 0, 0)])
+    assert not decoded.rejects
+    return decoded.batch
+
+
+def edges_of(flows: list[dict[str, Any]], outcomes: list[int] | None = None) -> list[dict[str, Any]]:
+    verdicts = Verdicts("r1", np.array(outcomes or [0] * len(flows), np.int64), OUTCOMES)
+    values = [json.loads(value) for _, value in observe(batch_of(flows), verdicts)]
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(values[0])
+    return [edge | {"namespace": value["namespace"]} for value in values for edge in value["edges"]]
+
+
+def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() -> None:
+    later = FLOW | {"start_time": 1_760_000_300, "end_time": 1_760_000_350, "action": "deny"}
+    assert edges_of([FLOW, later], [0, 1]) == [
+        {
+            "namespace": "shop",
+            "direction": "egress",
+            "reporter": "src",
+            "workload": "frontend-*",
+            "workload_type": "wep",
+            "peer": "cart-*",
+            "peer_type": "wep",
+            "peer_namespace": "shop",
+            "peer_ip": None,
+            "protocol": 6,
+            "port": 7070,
+            "service": "cart",
+            "service_namespace": "shop",
+            "domains": None,
+            "hour": 1_760_000_300 // 3600,
+            "flows": 2,
+            "connections": 6,
+            "started": 4,
+            "completed": 2,
+            "bytes_in": 20,
+            "bytes_out": 40,
+            "packets_in": 2,
+            "packets_out": 4,
+            "first": 1_760_000_000_000,
+            "last": 1_760_000_350_000,
+            "logged": {"allow": 1, "deny": 1},
+            "enforced": {"allow": 1, "deny": 1},
+            "promoted": {"deny": 2},
+            "impact": {"none": 1, "newly_denied": 1},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dest_port": 7071},
+        {"proto": "udp"},
+        {"dest_name_aggr": "checkout-*"},
+        {"dest_namespace": "other"},
+        {"source_name_aggr": "loadgenerator-*"},
+        {"reporter": "dst"},
+        {"dest_service_name": "other"},
+        {"dest_domains": ["example.org"]},
+        {"end_time": 1_760_003_900},
+    ],
+    ids=str,
+)
+def test_flows_that_differ_in_what_a_rule_or_a_window_can_tell_are_two_edges(change) -> None:
+    assert len(edges_of([FLOW, FLOW | change])) == 2
+
+
+def test_pods_of_one_workload_are_one_edge() -> None:
+    pods = [FLOW | {"source_name": f"frontend-{i}", "source_ip": f"10.0.0.{i}"} for i in range(5)]
+    assert [edge["flows"] for edge in edges_of(pods)] == [5]
+
+
+def test_addresses_outside_the_cluster_are_edges_of_their_own() -> None:
+    net = FLOW | {"dest_type": "net", "dest_namespace": "-", "dest_name_aggr": "pub"}
+    edges = edges_of([net | {"dest_ip": "192.0.2.1"}, net | {"dest_ip": "192.0.2.2"}])
+    assert {edge["peer_ip"] for edge in edges} == {"192.0.2.1", "192.0.2.2"}
+
+
+def test_what_the_destination_reported_is_an_edge_of_its_namespace() -> None:
+    (edge,) = edges_of([FLOW | {"reporter": "dst", "dest_namespace": "carts"}])
+    assert (edge["namespace"], edge["direction"], edge["workload"], edge["peer"]) == (
+        "carts",
+        "ingress",
+        "cart-*",
+        "frontend-*",
+    )
+
+
+def test_forwarded_flows_without_a_namespace_have_a_key_too() -> None:
+    (edge,) = edges_of([FLOW | {"reporter": "fwd", "source_namespace": "-", "source_type": "net"}], [2])
+    assert (edge["namespace"], edge["direction"], edge["enforced"]) == ("-", "forward", {"unjudged": 1})
+
+
+def test_a_batch_of_no_flows_teaches_nothing() -> None:
+    assert observe(decode([]).batch, Verdicts("r1", np.empty(0, np.int64), [])) == []
+
+
+FLOWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "reporter": st.sampled_from(["src", "dst", "fwd"]),
+            "source_namespace": st.sampled_from(["shop", "carts", "-"]),
+            "dest_name_aggr": st.sampled_from(["cart-*", "checkout-*"]),
+            "dest_port": st.sampled_from([80, 443, None]),
+            "bytes_in": st.integers(0, 2**53),
+            "bytes_out": st.integers(0, 2**53),
+            "num_flows": st.integers(0, 2**31),
+            "action": st.sampled_from(["allow", "deny"]),
+        }
+    ).map(lambda change: FLOW | change),
+    min_size=1,
+    max_size=30,
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(FLOWS, st.randoms())
+def test_all_edges_together_sum_up_to_the_batch(flows: list[dict[str, Any]], random: Random) -> None:
+    outcomes = [random.randrange(len(OUTCOMES)) for _ in flows]
+    edges = edges_of(flows, outcomes)
+    assert sum(edge["flows"] for edge in edges) == len(flows)
+    for name, field in SUMS.items():
+        assert sum(edge[name] for edge in edges) == sum(flow[field] for flow in flows)
+    logged = sum((Counter(edge["logged"]) for edge in edges), Counter())
+    assert logged == Counter(flow["action"] for flow in flows)
+    for share in ("enforced", "promoted", "impact"):
+        assert sum(sum(edge[share].values()) for edge in edges) == len(flows)
+
+
+def test_messages_stay_far_below_what_kafka_takes_and_lose_nothing() -> None:
+    net = FLOW | {"dest_type": "net", "dest_name_aggr": "pub", "dest_domains": ["x" * 600] * 20}
+    flows = [net | {"dest_ip": f"192.0.{i // 250}.{i % 250}"} for i in range(300)]
+    verdicts = Verdicts("r1", np.zeros(len(flows), np.int64), OUTCOMES)
+    messages = observe(batch_of(flows), verdicts)
+    assert len(messages) > 1
+    assert all(len(value) < MAX_BYTES + 50_000 for _, value in messages)
+    assert sum(len(json.loads(value)["edges"]) for _, value in messages) == len(flows)
