@@ -1,0 +1,34 @@
+"""The `flowtier` command: the list of its commands, and errors worded for who typed it."""
+
+import sys
+
+import click
+
+from agents.commands import publish, ship, status, worker
+from agents.elastic import ElasticsearchError
+from agents.publish import PublishError
+from agents.ship_flows import ShipError
+from agents.topics import TopicError
+from pipeline.cli.judge import judge
+from pipeline.cli.settings import settings
+from pipeline.policy.problems import ManifestError
+from pipeline.settings import SettingsError
+
+COMMANDS = (judge, publish, worker, ship, status, settings)
+# What the person who typed the command can do something about: said in words, without a traceback.
+MISTAKES = (SettingsError, ManifestError, TopicError, PublishError, ShipError, ElasticsearchError)
+
+
+@click.group(commands=COMMANDS)
+@click.version_option(package_name="flowtier")
+def group() -> None:
+    """What network policies do to real traffic, before and after they are enforced."""
+
+
+def main() -> None:
+    """Run a command; a mistake of the user's gives exit code 2."""
+    try:
+        group()
+    except MISTAKES as error:
+        click.echo(f"flowtier: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,115 @@
+"""The commands that talk to Kafka, as they are typed."""
+
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import click
+from confluent_kafka import KafkaException
+from prometheus_client import start_http_server
+from rich.console import Console
+from rich.table import Table
+
+from agents import topics
+from agents import worker as worker_
+from agents.publish import Published
+from agents.publish import publish as publish_
+from agents.ship_flows import ShipError, Shipper
+from agents.topics import TopicError
+from agents.workers import Heartbeat, read_workers
+from pipeline import logs
+from pipeline import settings as settings_
+from pipeline.settings import Settings
+
+_ALIVE_HEARTBEATS = 3  # a worker that missed so many is called silent
+
+
+def _settings() -> Settings:
+    settings = settings_.load()
+    logs.configure(settings.logs)
+    return settings
+
+
+@click.command()
+def worker() -> None:
+    """Judge the flows of the cluster until told to stop."""
+    worker_.run(_settings())
+
+
+@click.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--facts", is_flag=True, help="Also the namespaces, pods and so on that are found there.")
+@click.option("--takeover", is_flag=True, help="Replace policies that another source published.")
+@click.option("--source", help="Name of where they come from; else the host and the directory.")
+def publish(directory: Path, *, facts: bool, takeover: bool, source: str | None) -> None:
+    """Make what is in DIRECTORY the policies in force; what is not there any more is removed."""
+    source = source or f"{socket.gethostname()}:{directory.resolve()}"
+    published = publish_(_settings(), directory, source, with_facts=facts, takeover=takeover)
+    _show_published(published, Console(stderr=True))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--follow", is_flag=True, help="Go on with what is written to it, through rotation.")
+def ship(file: Path, *, follow: bool) -> None:
+    """Bring the flow log FILE (gzip and zstd too) to Kafka, each line once."""
+    settings = _settings()
+    if not follow and not file.is_file():
+        raise ShipError(f"{file}: there is no such file")
+    topics.create(settings)
+    try:
+        shipper = Shipper(settings)
+    except KafkaException as error:
+        raise TopicError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
+    if not follow:
+        lines = shipper.ship(file)
+        Console(stderr=True).print(f"{lines} flows of {file} shipped")
+        return
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    start_http_server(settings.shipper.port, settings.shipper.host)
+    shipper.follow(file, stop)
+
+
+@click.command()
+def status() -> None:
+    """Show the workers: the policies that they judge by, how far they are, and what troubles them."""
+    settings = _settings()
+    heartbeats = read_workers(settings)
+    table = Table(title=f"Workers of {settings.kafka.bootstrap}")
+    for title in ("worker", "revision", "lag", "partitions", "last seen", "health"):
+        table.add_column(title, overflow="fold")
+    for heartbeat in heartbeats:
+        table.add_row(*_row(heartbeat, time.time() - heartbeat.at, settings.worker.status_seconds))
+    Console().print(table if heartbeats else "No worker has reported yet: flowtier worker starts one.")
+
+
+def _row(heartbeat: Heartbeat, age: float, every: float) -> tuple[str, ...]:
+    silent = age > _ALIVE_HEARTBEATS * every
+    health = "; ".join(heartbeat.problems.values()) or ("ready" if heartbeat.ready else "not ready")
+    return (
+        f"{heartbeat.host} {heartbeat.worker[:8]} ({heartbeat.version})",
+        heartbeat.revision or "none",
+        "-" if heartbeat.lag is None else str(heartbeat.lag),
+        ", ".join(map(str, heartbeat.partitions)) or "none",
+        f"{age:.0f} s ago",
+        "silent" if silent and not heartbeat.stopped else "stopped" if heartbeat.stopped else health,
+    )
+
+
+def _show_published(published: Published, console: Console) -> None:
+    revision, loaded = published.revision, published.loaded
+    table = Table(title=f"Revision {revision.revision}, from {revision.source}", show_header=False)
+    table.add_row("resources", str(revision.resources))
+    table.add_row("new or changed", str(published.written))
+    table.add_row("removed", str(published.removed))
+    table.add_row("facts new, changed or ended", str(published.facts))
+    table.add_row("commit", revision.commit or "none")
+    for kind, count in sorted(loaded.passed_over.items()):
+        table.add_row(f"passed over: {kind}", str(count))
+    for warning in loaded.warnings:
+        console.print(f"warning: {warning}", highlight=False, markup=False)
+    console.print(table)

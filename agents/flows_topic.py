@@ -1,0 +1,229 @@
+"""The flows topic as one worker sees it: batches out, and one transaction for what came of each."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from agents.topics import Topics
+from agents.transactions import Record, Transactions
+from agents.whole_topic import END
+from pipeline import flow, metrics
+from pipeline.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_WAIT = 0.2  # seconds that a batch which is not full waits for more
+_TIMEOUT = 10.0
+_FIRST_MESSAGE_BYTES = 512 * 1024  # what a message is taken to weigh before any has been seen
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Messages taken in `epoch`, and the offsets to commit once they are done, by partition."""
+
+    epoch: int
+    messages: list[flow.Message]
+    until: dict[int, int]
+
+    def __str__(self) -> str:
+        ends = ", ".join(f"{partition} before {offset}" for partition, offset in sorted(self.until.items()))
+        return f"{len(self.messages)} messages of partitions {ends}"
+
+
+class FlowsTopic:
+    """Consumer and transactional producer of a worker.
+
+    `take` and `idle` belong to one thread, `commit` to another. Everything that breaks the order of
+    things (a rebalance, a transaction that failed, a topic made anew) does one thing: the epoch goes up.
+    Then what was taken before is dropped, and every partition is read again from what is committed; the
+    documents written meanwhile are written once more under the same ids. A worker that the group has
+    given up cannot commit: the transaction carries its generation, which Kafka checks.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._worker = settings.worker
+        self._name = Topics(settings).flows.name
+        self._epoch = 0
+        self._assigned_epoch = 0
+        self._assigned: list[int] = []
+        self._paused: set[int] = set()
+        self._message_bytes = _FIRST_MESSAGE_BYTES
+        self._admin = AdminClient(settings.kafka.confluent())
+        self._topic_id = self._ask_topic_id()
+        self._transactions = Transactions(settings, _writer_name(settings))
+        self._consumer = Consumer(_options(settings), logger=log)
+        self._consumer.subscribe(
+            [self._name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    @property
+    def assigned(self) -> list[int]:
+        """The partitions that this worker holds."""
+        return self._assigned
+
+    def take(self) -> Taken | None:
+        """The next messages, about as many as the settings say; None where there are none now."""
+        if self._epoch != self._assigned_epoch:
+            self._start_over()
+        epoch, messages, until = self._epoch, [], {}
+        for message in self._consume():
+            partition, offset = _place(message)
+            if _is_end(message):
+                until[partition] = offset
+            else:
+                until[partition] = offset + 1
+                messages.append(self._plain(message, partition, offset))
+        if messages:
+            self._check_topic_id()
+        return Taken(epoch, messages, until) if until and epoch == self._epoch else None
+
+    def idle(self) -> None:
+        """Stay a living member of the group without taking anything."""
+        self._consumer.pause(self._parts(self._assigned))
+        if self._consumer.poll(0) is not None:
+            self._drop("a message came while nothing was to be taken")
+        self._consumer.resume(self._parts(set(self._assigned) - self._paused))
+
+    def commit(self, taken: Taken, records: Iterable[Record]) -> bool:
+        """Write the records and what was taken in one transaction; False where it was dropped."""
+        group = self._consumer.consumer_group_metadata()
+        if taken.epoch != self._epoch:  # asked after the generation: an older batch never gets a newer one
+            return False
+        offsets = [TopicPartition(self._name, partition, offset) for partition, offset in taken.until.items()]
+        try:
+            self._transactions.run(records, offsets, group)
+        except KafkaException as error:
+            self._drop(f"the transaction failed: {error.args[0].str()}")
+            return False
+        return True
+
+    def pause(self, partition: int) -> None:
+        """Take nothing more of a partition until the worker starts again."""
+        self._paused.add(partition)
+        self._consumer.pause(self._parts([partition]))
+
+    def lag(self) -> Mapping[int, int]:
+        """Messages of each assigned partition that are not committed yet; where Kafka is away, {}."""
+        try:
+            committed = self._consumer.committed(self._parts(self._assigned), _TIMEOUT)
+            return {part.partition: self._behind(part) for part in committed}
+        except KafkaException:
+            return {}
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _plain(self, message: Message, partition: int, offset: int) -> flow.Message:
+        headers: Any = message.headers() or ()  # a list of pairs, whatever the client's types say
+        known = tuple((name, value) for name, value in headers if value is not None)
+        return flow.Message(message.value(), self._topic_id, partition, offset, message.timestamp()[1], known)
+
+    def _behind(self, committed: TopicPartition) -> int:
+        low, high = self._consumer.get_watermark_offsets(committed, cached=True)
+        return max(0, high - max(low, committed.offset, 0))
+
+    def _consume(self) -> Iterable[Message]:
+        size, flows = 0, 0
+        while size < self._worker.batch_bytes and flows < self._worker.batch_flows:
+            room = (self._worker.batch_bytes - size) // self._message_bytes
+            most = max(1, min(room, self._worker.batch_flows - flows))
+            found = [message for message in self._consumer.consume(most, _WAIT) if _is_readable(message)]
+            values = [message.value() or b"" for message in found if not _is_end(message)]
+            yield from found
+            if values:
+                self._message_bytes = 1 + sum(map(len, values)) // len(values)
+            size += sum(map(len, values))
+            flows += sum(value.count(b"\n") + 1 for value in values)
+            if len(found) < most:
+                return
+
+    def _start_over(self) -> None:
+        self._assigned_epoch = self._epoch
+        if self._assigned:
+            self._consumer.assign(self._parts(self._assigned))  # from what is committed
+            self._consumer.pause(self._parts(self._paused.intersection(self._assigned)))
+
+    def _drop(self, why: str) -> None:
+        self._epoch += 1
+        metrics.STARTED_OVER.inc()
+        log.warning("what is in flight is dropped and read again", why=why)
+
+    def _check_topic_id(self) -> None:
+        """Messages taken between two equal answers are of this topic, and not of one made anew under
+        its name, whose offsets would be taken for those of the old one."""
+        try:
+            topic_id = self._ask_topic_id()
+        except KafkaException as error:
+            self._drop(f"Kafka does not say which topic this is: {error.args[0].str()}")
+            return
+        if topic_id != self._topic_id:
+            self._topic_id = topic_id
+            self._drop("the flows topic was made anew")
+
+    def _ask_topic_id(self) -> str:
+        described = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=_TIMEOUT)
+        return str(described[self._name].result().topic_id)
+
+    def _on_assign(self, _: Consumer, parts: list[TopicPartition]) -> None:
+        self._assigned = sorted(part.partition for part in parts)
+        self._epoch += 1
+        log.info("partitions assigned", partitions=self._assigned)
+
+    def _on_revoke(self, _: Consumer, parts: list[TopicPartition]) -> None:
+        self._assigned = []
+        self._epoch += 1
+        log.info("partitions revoked", partitions=sorted(part.partition for part in parts))
+
+    def _parts(self, partitions: Iterable[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._name, partition) for partition in partitions]
+
+
+def _options(settings: Settings) -> dict[str, object]:
+    worker = settings.worker
+    return settings.kafka.confluent() | {
+        "group.id": settings.topics.prefix + worker.group,
+        **({"group.instance.id": worker.instance} if worker.instance else {}),
+        "session.timeout.ms": int(worker.session_timeout_seconds * 1000),
+        "heartbeat.interval.ms": int(worker.heartbeat_seconds * 1000),
+        # All partitions are given back in a rebalance, so that all are read again from what is committed.
+        "partition.assignment.strategy": "roundrobin",
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": True,  # tells the offset behind a transaction's end mark
+        "queued.max.messages.kbytes": max(1, worker.batch_bytes // 1024),
+        "fetch.queue.backoff.ms": 10,  # the default of a second costs three quarters of the throughput
+        "fetch.wait.max.ms": 100,
+        "check.crcs": True,
+    }
+
+
+def _writer_name(settings: Settings) -> str:
+    """A name that a restarted worker has again where it has one; else nobody's ever again."""
+    return f"{settings.topics.prefix}{settings.worker.group}.{settings.worker.instance or uuid.uuid4().hex}"
+
+
+def _place(message: Message) -> tuple[int, int]:
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset
+
+
+def _is_end(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() == END
+
+
+def _is_readable(message: Message) -> bool:
+    error = message.error()
+    if error is None or error.code() == END:
+        return True
+    log.warning("Kafka", reason=error.str(), partition=message.partition(), offset=message.offset())
+    return False

@@ -1,0 +1,74 @@
+"""The facts of a directory as records: what is new or changed, and what has ended since."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import cast
+
+import structlog
+
+from agents.topics import Topics
+from agents.transactions import Record
+from agents.whole_topic import WholeTopic
+from pipeline import facts_records
+from pipeline.facts import fact_key
+from pipeline.facts_records import FactError, Told
+from pipeline.policy.facts_resources import Fact, Pod
+from pipeline.policy.load import Loaded
+from pipeline.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_SOURCE = "flowtier-source"  # header: who published a fact; nobody else ends it
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A fact as the topic has it, and who published it."""
+
+    told: Told
+    source: bytes | None
+
+
+def changed_facts(settings: Settings, loaded: Loaded, source: str, now: float) -> Iterator[Record]:
+    """The records to be written at `now` (epoch seconds).
+
+    A fact that this source published before and that is not there any more ends now: it is kept, not
+    removed, since late flows are judged by what was. Facts of other sources are left alone.
+    """
+    topic, known = Topics(settings).facts.name, _read(settings)
+    found = {fact_key(fact): fact for fact in (cast("Fact", each.plain) for each in loaded.facts)}
+    header = ((_SOURCE, source.encode()),)
+    for key, fact in found.items():
+        before, until = known.get(key), _deleted(fact)
+        if before is None or (before.told.fact, before.told.until) != (fact, until):
+            since = _created(fact) if before is None else now
+            yield Record(topic, *facts_records.encode(fact, since, until), header)
+    for key, before in known.items():
+        if key not in found and before.source == source.encode() and before.told.until == inf:
+            yield Record(topic, *facts_records.encode(before.told.fact, before.told.since, now), header)
+
+
+def _read(settings: Settings) -> dict[str, _Known]:
+    known: dict[str, _Known] = {}
+    with WholeTopic(settings, Topics(settings).facts.name) as topic:
+        for message in topic.read_to_end():
+            try:
+                key, told = facts_records.decode(cast("bytes", message.key()), message.value())
+            except FactError as error:
+                log.warning("a fact on the topic cannot be read", reason=str(error))
+                continue
+            if told is None:
+                known.pop(key, None)
+            else:
+                headers = cast("list[tuple[str, bytes]]", message.headers() or [])
+                known[key] = _Known(told, dict(headers).get(_SOURCE))
+    return known
+
+
+def _created(fact: Fact) -> float:
+    return fact.created if isinstance(fact, Pod) and fact.created is not None else -inf
+
+
+def _deleted(fact: Fact) -> float:
+    return fact.deleted if isinstance(fact, Pod) and fact.deleted is not None else inf

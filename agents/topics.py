@@ -1,0 +1,90 @@
+"""The topics: their names, and how they are created."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from pipeline.settings import Settings
+
+_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+_TIMEOUT = 30.0
+
+
+class TopicError(RuntimeError):
+    """Topics that cannot be used as they are; the message says which, why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it has to be; `compacted` keeps the last value of each key for ever."""
+
+    name: str
+    partitions: int
+    retention_days: int | None = None  # None: compacted
+
+    @property
+    def config(self) -> dict[str, str]:
+        if self.retention_days is not None:
+            return {"cleanup.policy": "delete", "retention.ms": str(self.retention_days * _DAY_MS)}
+        # Only closed segments are compacted: small ones keep what a reader in full has to read small.
+        return {"cleanup.policy": "compact", "segment.ms": str(_HOUR_MS), "segment.bytes": str(16 * 2**20)}
+
+
+class Topics:
+    """The topics of one installation, by what they hold; names carry the settings' prefix."""
+
+    def __init__(self, settings: Settings) -> None:
+        shared, prefix = settings.topics.partitions, settings.topics.prefix
+        self.flows = Topic(prefix + "flows", shared, settings.flows.retention_days)
+        self.observations = Topic(
+            prefix + "flow-observations", shared, settings.topics.observations_retention_days
+        )
+        self.rejects = Topic(prefix + "flows-rejected", shared, settings.topics.rejects_retention_days)
+        # One partition: one publish of a revision stands in one order for every reader.
+        self.policies = Topic(prefix + "policies", 1)
+        self.facts = Topic(prefix + "facts", 1)
+        self.workers = Topic(prefix + "workers", 1)
+        self.shipper_places = Topic(prefix + "shipper-places", 1)
+
+    def __iter__(self) -> Iterator[Topic]:
+        yield from vars(self).values()
+
+
+def create(settings: Settings) -> None:
+    """Create the topics that are not there yet; those that are stay as they are.
+
+    Raises TopicError where Kafka cannot be reached, refuses, or holds a topic with another number of
+    partitions.
+    """
+    admin = AdminClient(settings.kafka.confluent())
+    topics = list(Topics(settings))
+    try:
+        there = admin.list_topics(timeout=_TIMEOUT).topics
+    except KafkaException as error:
+        reason = error.args[0].str()
+        raise TopicError(f"Kafka at {settings.kafka.bootstrap} does not answer: {reason}") from None
+    wrong = [
+        f"topic {topic.name} has {len(there[topic.name].partitions)} partitions, not {topic.partitions}: set"
+        " FLOWTIER_TOPICS_PARTITIONS to what it has, or choose another FLOWTIER_TOPICS_PREFIX"
+        for topic in topics
+        if topic.name in there and len(there[topic.name].partitions) != topic.partitions
+    ]
+    if wrong:
+        raise TopicError("\n".join(wrong))
+    _create(admin, [topic for topic in topics if topic.name not in there], settings.topics.replication_factor)
+
+
+def _create(admin: AdminClient, topics: list[Topic], copies: int) -> None:
+    if not topics:
+        return
+    new = [NewTopic(topic.name, topic.partitions, copies, config=topic.config) for topic in topics]
+    for name, done in admin.create_topics(new, operation_timeout=_TIMEOUT).items():
+        try:
+            done.result(_TIMEOUT)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
+                raise TopicError(f"topic {name} cannot be created: {error.args[0].str()}") from None

@@ -1,0 +1,59 @@
+"""Puts a worker together and runs it."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import faust
+from mode import Service
+
+from agents import topics
+from agents.annotate_flows import Annotator, Batch
+from agents.app import App, make_app
+from agents.elastic import Elastic
+from agents.feed_flows import FeedFlows
+from agents.follow_policies import FollowPolicies
+from agents.health import Health
+from agents.serve_health import ServeHealth
+from agents.workers import ReportHealth
+from pipeline.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT, then finish what is in hand and leave the group.
+
+    Raises TopicError where the topics cannot be used, and whatever ended the worker.
+    """
+    topics.create(settings)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = make_worker(settings)
+    worker = faust.Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.execute_from_commandline()
+
+
+def make_worker(settings: Settings) -> App:
+    """The app with the agents and services of a worker."""
+    app = make_app(settings)
+    health = Health()
+    judging = ThreadPoolExecutor(1, "judging")
+    elastic = Elastic(settings, health)
+    policies = FollowPolicies(settings, health, judging)
+    annotator = Annotator(settings, policies, judging, elastic)
+    batches = app.channel(maxsize=1)
+
+    @app.agent(batches, name="annotate_flows")
+    async def annotate_flows(stream: "faust.StreamT[Batch]") -> None:
+        async for batch in stream:
+            await annotator.annotate(batch)
+
+    # They are stopped in the opposite order: first nothing more is taken, last nobody is told any more.
+    services: list[Service] = [
+        ServeHealth(settings, health),
+        ReportHealth(settings, health),
+        elastic,
+        policies,
+        FeedFlows(settings, health, policies, batches),
+    ]
+    for service in services:
+        app.service(service)  # type: ignore[arg-type]  # an instance will do, whatever the type says
+    return app
