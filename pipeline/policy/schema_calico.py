@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from re import compile as regex
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.policy.policies import StagedAction
 from pipeline.policy.problems import Finding
@@ -19,6 +19,7 @@ from pipeline.policy.schema_fields import (
 )
 from pipeline.policy.schema_rules import Rules
 
+TIER_NAME = regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 NAME = regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)?\Z")
 BUILT_IN_TIERS: dict[str, tuple[float, Literal["Pass", "Deny"]]] = {
     "kube-admin": (1_000, "Pass"),
@@ -30,10 +31,17 @@ type Order = Annotated[float, Field(allow_inf_nan=False)] | None
 type Type = Literal["Ingress", "Egress"]
 
 
+def tier_name(text: str) -> str:
+    """A DNS label of at most 63 characters; empty as if it were not there."""
+    if text and (len(text) > 63 or not TIER_NAME.match(text)):
+        raise ValueError(f"tier {text[:80]!r} must be lower case letters, digits and '-', at most 63")
+    return text
+
+
 class PolicySpec(Model):
     """What every Calico policy says."""
 
-    tier: str = "default"
+    tier: Annotated[str, AfterValidator(tier_name)] = "default"
     order: Order = None
     selector: LocalSelector = None
     service_account_selector: LocalSelector = None

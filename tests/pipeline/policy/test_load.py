@@ -59,6 +59,7 @@ def test_all_that_is_wrong_is_said_at_once_with_file_line_field_and_reason() -> 
         ("selector: a == b", "spec.selector", "a quoted string"),
         ("order: high", "spec.order", "must be a number, not 'high'"),
         ("tier: null", "spec.tier", "no value"),
+        ("tier: 'a|b'", "spec.tier", "must be lower case letters"),
         ("ingres: []", "spec.ingres", "unknown field"),
         ("ingress: {action: Allow}", "spec.ingress", "must be a list, not a mapping"),
         ("ingress: [{}]", "spec.ingress[0].action", "required, but missing"),
