@@ -4,7 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.policy.load import Loaded, load_paths, load_texts
@@ -277,6 +277,7 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS), anything, anything)
 def test_no_manifest_however_wrong_does_worse_than_give_problems(kind, metadata, spec) -> None:
     manifest = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}

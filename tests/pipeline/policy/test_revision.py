@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.policy.load import load_texts
@@ -86,6 +86,7 @@ def test_policies_stand_by_tier_order_and_then_name_namespace_and_kind() -> None
     ]
 
 
+@settings(deadline=None)
 @given(st.permutations(DOCUMENTS))
 def test_neither_order_of_files_nor_their_names_change_a_revision(documents) -> None:
     assert _policies(documents) == _policies(DOCUMENTS)

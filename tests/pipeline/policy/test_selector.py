@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.policy.selector import (
@@ -60,6 +60,7 @@ selectors = st.recursive(
 labels = st.dictionaries(keys, values)
 
 
+@settings(deadline=None)
 @given(selectors)
 def test_the_canonical_text_says_the_same_selector(selector: Selector) -> None:
     again = parse(selector.canonical)
@@ -68,16 +69,19 @@ def test_the_canonical_text_says_the_same_selector(selector: Selector) -> None:
     assert hash(again) == hash(selector)
 
 
+@settings(deadline=None)
 @given(selectors, labels)
 def test_equal_selectors_match_the_same(selector: Selector, given_labels: Mapping[str, str]) -> None:
     assert parse(selector.canonical).matches(given_labels) is selector.matches(given_labels)
 
 
+@settings(deadline=None)
 @given(selectors, labels)
 def test_with_no_label_open_every_selector_is_decided_as_it_matches(selector, given_labels) -> None:
     assert selector.decide(given_labels, lambda _: False) is selector.matches(given_labels)
 
 
+@settings(deadline=None)
 @given(selectors, labels, st.sets(keys))
 def test_what_is_decided_holds_for_every_completion(selector, given_labels, open_keys) -> None:
     decided = selector.decide(given_labels, lambda key: key in open_keys)
@@ -113,11 +117,13 @@ def test_an_open_label_matters_only_where_it_can_change_the_answer(text: str, de
     assert parse(text).decide({"b": "x"}, lambda key: key == "a") is decided
 
 
+@settings(deadline=None)
 @given(selectors)
 def test_selectors_survive_the_way_to_another_process(selector: Selector) -> None:
     assert pickle.loads(pickle.dumps(selector)) == selector
 
 
+@settings(deadline=None)
 @given(selectors, labels)
 def test_a_prefixed_selector_sees_prefixed_labels(
     selector: Selector, given_labels: Mapping[str, str]

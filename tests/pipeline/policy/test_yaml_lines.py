@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.policy.yaml_lines import TextError, documents
@@ -118,6 +118,7 @@ def test_a_text_that_cannot_be_read_says_why(text: str, says: str) -> None:
         list(documents(text.encode()))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_do_anything_worse_than_a_text_error(text: bytes) -> None:
     try:
@@ -133,6 +134,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), json_values))
 def test_json_comes_back_as_it_was(value: dict[str, object]) -> None:
     (document,) = documents(orjson.dumps(value))
