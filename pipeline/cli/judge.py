@@ -70,7 +70,8 @@ def _judge(directories: tuple[Path, ...], cluster: str, max_cells: int, console:
     loaded.require()
     for warning in loaded.warnings:
         console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    return Judge(to_policies(loaded), Facts.from_resources(loaded.facts), cluster, 0, max_cells)
+    facts = Facts.from_resources(resource.plain for resource in loaded.facts)
+    return Judge(to_policies(loaded), facts, cluster, 0, max_cells)
 
 
 def _say_rejects(processed: Processed, flows: tuple[str, ...], before: int, console: Console) -> None:

@@ -93,7 +93,8 @@ class Evaluator:
             found[number].add(answer)
         for number, ids in found.items():
             own_host = int(classes.own_host[number])
-            possible = {0} if own_host > 0 else ids | {0} if own_host < 0 else ids
+            # Without any completion the record contradicts itself, whoever sent it.
+            possible = ids if own_host == 0 or not ids else {0} if own_host > 0 else ids | {0}
             yield number, self._merged(frozenset(possible))
 
     def _judge(self, direction: Direction, cells: Ints) -> Ints:

@@ -1,11 +1,13 @@
 """The match tables decide and log each of Calico's own cases as Calico does."""
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 
 import numpy as np
 import pytest
 
 from pipeline.identity import Candidate, Identity, Side
+from pipeline.match.bits import Ints
 from pipeline.match.cells import FlowClasses
 from pipeline.match.evaluate import Evaluator
 from pipeline.match.reference import Party
@@ -22,20 +24,25 @@ def _side(party: Party) -> Side:
     return Side((Candidate(party.identity, (ip_network(party.address),)),))
 
 
+def column(values: Iterable[int]) -> Ints:
+    return np.fromiter(values, np.int64)
+
+
 def _outcomes(case: OracleCase, direction):
     flows = [one for one in case.flows if direction in one.expected]
     sides = list(dict.fromkeys(_side(p) for one in flows for p in (one.flow.source, one.flow.destination)))
-    columns = [
-        [sides.index(_side(one.flow.source)) for one in flows],
-        [sides.index(_side(one.flow.destination)) for one in flows],
-        [one.flow.protocol for one in flows],
-        [one.flow.source_port for one in flows],
-        [one.flow.dest_port for one in flows],
-        [0 for _ in flows],
-    ]
+    classes = FlowClasses(
+        source=column(sides.index(_side(one.flow.source)) for one in flows),
+        dest=column(sides.index(_side(one.flow.destination)) for one in flows),
+        protocol=column(one.flow.protocol for one in flows),
+        source_port=column(one.flow.source_port for one in flows),
+        dest_port=column(one.flow.dest_port for one in flows),
+        own_host=column(0 for _ in flows),
+        sides=sides,
+    )
     sets = [Identity("ns", labelled.labels) for labelled in case.sets]
     evaluator = Evaluator(Tables(case.policies, sets, case.slices))
-    found = evaluator.evaluate(direction, FlowClasses(*(np.array(c, np.int64) for c in columns), sides))
+    found = evaluator.evaluate(direction, classes)
     return flows, [evaluator.outcomes[number] for number in found]
 
 

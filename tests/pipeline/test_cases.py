@@ -16,7 +16,7 @@ from pipeline.process import process
 CASES = Path(__file__).parents[1] / "cases" / "judge"
 
 
-def verdicts_of(case: Path) -> list[dict]:
+def verdicts_of(case: Path) -> list[dict[str, object]]:
     loaded = load_paths([case / "manifests.yaml"])
     loaded.require()
     facts = Facts.from_resources(resource.plain for resource in loaded.facts)
