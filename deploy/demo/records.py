@@ -16,10 +16,12 @@ from deploy.demo.logged import Judge, Logged
 type Counts = NDArray[np.int64]
 type Reporter = Literal["src", "dst"]
 
+_TIMES = b'{"start_time":%d,"end_time":%d'
 _LINE = (
-    b'{"start_time":%d,"end_time":%d,"num_flows":%d,"num_flows_started":%d,"num_flows_completed":%d,'
-    b'"bytes_in":%d,"bytes_out":%d,"packets_in":%d,"packets_out":%d,"source_port":%b,%b,%b,%b}\n'
+    b'%b,"num_flows":%d,"num_flows_started":%d,"num_flows_completed":%d,'
+    b'"bytes_in":%d,"bytes_out":%d,"packets_in":%d,"packets_out":%d,%b}\n'
 )
+_ENDS = b'"source_port":%b,%b,%b,%b'
 _PACKET = 1_200  # bytes
 
 
@@ -50,12 +52,15 @@ class Side:
         owns, peers = (edge.sources, edge.dests) if reporter == "src" else (edge.dests, edge.sources)
         self.reporter = reporter
         self.denied = logged.action == "deny"
-        self._own_in_full = [one(end, own) for end in owns]
-        self._own_in_group = [all_of([end], own) for end in owns]
-        self._peer_in_full = [one(end, peer) for end in peers]
-        self._peers_in_group = all_of(peers, peer)
         self._verbose = [end.node is not None and end.node.name == verbose_node for end in owns]
         self._tails = [_tail(edge, reporter, logged, end) for end in owns]
+        self._owns = [one(end, own) for end in owns]
+        self._peers = [one(end, peer) for end in peers]
+        together = all_of(peers, peer)
+        self._aggregated = [
+            _ENDS % (b"null", all_of([end], own), together, tail)
+            for end, tail in zip(owns, self._tails, strict=True)
+        ]
 
     def lines(self, counts: Counts, tick: Tick, ports: Iterator[int]) -> list[bytes]:
         """An interval's records, a line each.
@@ -63,32 +68,32 @@ class Side:
         `counts` (own ends, peers): connections of each pair; `ports`: source ports of those to come.
         """
         lines: list[bytes] = []
+        times = _TIMES % (tick.start, tick.end)
         for own, row in enumerate(counts.tolist()):
             if self.denied or self._verbose[own]:
-                lines += self._in_full(own, row, tick, ports)
+                lines += (self._line(times, tick, *told) for told in self._in_full(own, row, ports))
             elif total := sum(row):
-                ends = (self._own_in_group[own], self._peers_in_group)
-                lines.append(self._line(own, ends, total, tick, b"null"))
+                lines.append(self._line(times, tick, total, self._aggregated[own]))
         return lines
 
-    def _in_full(self, own: int, row: list[int], tick: Tick, ports: Iterator[int]) -> Iterator[bytes]:
+    def _in_full(self, own: int, row: list[int], ports: Iterator[int]) -> Iterator[tuple[int, bytes]]:
+        """Connections and the ends that they are between."""
         for peer, count in enumerate(row):
-            ends = (self._own_in_full[own], self._peer_in_full[peer])
+            ends = (self._owns[own], self._peers[peer], self._tails[own])
             if self.denied:
                 for port in islice(ports, count):
-                    yield self._line(own, ends, 1, tick, b"%d" % port)
+                    yield 1, _ENDS % (b"%d" % port, *ends)
             elif count:
-                yield self._line(own, ends, count, tick, b"null")
+                yield count, _ENDS % (b"null", *ends)
 
-    def _line(self, own: int, ends: tuple[bytes, bytes], count: int, tick: Tick, port: bytes) -> bytes:
+    def _line(self, times: bytes, tick: Tick, count: int, ends: bytes) -> bytes:
         sent, received = count * tick.sent, count * tick.received
         packets_sent, packets_received = _packets(sent, count), _packets(received, count)
         if self.reporter == "src":  # in and out are as the reporter's end sees them
             counters = (received, sent, packets_received, packets_sent)
         else:
             counters = (sent, received, packets_sent, packets_received)
-        begun, ended = count * tick.opens, count * tick.closes
-        return _LINE % (tick.start, tick.end, count, begun, ended, *counters, port, *ends, self._tails[own])
+        return _LINE % (times, count, count * tick.opens, count * tick.closes, *counters, ends)
 
 
 def sides(edge: Edge, judge: Judge, verbose_node: str) -> list[Side]:
