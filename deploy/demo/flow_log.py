@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from deploy.demo.cluster import DAY, Cluster
+from deploy.demo.dealt import Counts, Dealt
 from deploy.demo.edges import Edge, edges
 from deploy.demo.logged import Judge
-from deploy.demo.records import Counts, Side, Tick, sides, spread
+from deploy.demo.records import Side, Tick, sides
 from deploy.demo.traffic import talks
 
 VERBOSE = "team-atlas/web"  # the node of its first pod logs names and addresses: somebody debugs it
@@ -105,7 +106,7 @@ def _edge(
 ) -> list[bytes]:
     talk = written.edge.talk
     totals = _totals(written.edge, start, rng)
-    counts = spread(totals, len(written.edge.dests), index)
+    dealt = Dealt(totals, len(written.edge.dests), index)
     denied = any(side.denied for side in written.sides)
     size = rng.uniform(0.7, 1.3)
     tick = Tick(
@@ -118,7 +119,7 @@ def _edge(
     )
     lines = []
     for side in written.sides:
-        lines += side.lines(counts if side.reporter == "src" else counts.T, tick, ports)
+        lines += side.lines(dealt, tick, ports)
     return lines
 
 

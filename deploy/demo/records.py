@@ -7,13 +7,12 @@ from typing import Literal
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
+from deploy.demo.dealt import Counts, Dealt
 from deploy.demo.edges import Edge
 from deploy.demo.ends import End, all_of, one
 from deploy.demo.logged import Judge, Logged
 
-type Counts = NDArray[np.int64]
 type Reporter = Literal["src", "dst"]
 
 _TIMES = b'{"start_time":%d,"end_time":%d'
@@ -62,29 +61,28 @@ class Side:
             for end, tail in zip(owns, self._tails, strict=True)
         ]
 
-    def lines(self, counts: Counts, tick: Tick, ports: Iterator[int]) -> list[bytes]:
-        """An interval's records, a line each.
-
-        `counts` (own ends, peers): connections of each pair; `ports`: source ports of those to come.
-        """
+    def lines(self, dealt: Dealt, tick: Tick, ports: Iterator[int]) -> list[bytes]:
+        """An interval's records, a line each; `ports`: source ports of connections to come."""
         lines: list[bytes] = []
         times = _TIMES % (tick.start, tick.end)
-        for own, row in enumerate(counts.tolist()):
-            if self.denied or self._verbose[own]:
-                lines += (self._line(times, tick, *told) for told in self._in_full(own, row, ports))
-            elif total := sum(row):
+        totals = dealt.per_source if self.reporter == "src" else dealt.per_dest
+        for own, total in enumerate(totals.tolist()):
+            if total and (self.denied or self._verbose[own]):
+                counts = dealt.of_source(own) if self.reporter == "src" else dealt.of_dest(own)
+                lines += (self._line(times, tick, *told) for told in self._in_full(own, counts, ports))
+            elif total:
                 lines.append(self._line(times, tick, total, self._aggregated[own]))
         return lines
 
-    def _in_full(self, own: int, row: list[int], ports: Iterator[int]) -> Iterator[tuple[int, bytes]]:
-        """Connections and the ends that they are between."""
-        for peer, count in enumerate(row):
+    def _in_full(self, own: int, counts: Counts, ports: Iterator[int]) -> Iterator[tuple[int, bytes]]:
+        """Connections with each peer, and the ends that they are between."""
+        for peer in np.flatnonzero(counts).tolist():
             ends = (self._owns[own], self._peers[peer], self._tails[own])
             if self.denied:
-                for port in islice(ports, count):
+                for port in islice(ports, int(counts[peer])):
                     yield 1, _ENDS % (b"%d" % port, *ends)
-            elif count:
-                yield count, _ENDS % (b"null", *ends)
+            else:
+                yield int(counts[peer]), _ENDS % (b"null", *ends)
 
     def _line(self, times: bytes, tick: Tick, count: int, ends: bytes) -> bytes:
         sent, received = count * tick.sent, count * tick.received
@@ -104,15 +102,6 @@ def sides(edge: Edge, judge: Judge, verbose_node: str) -> list[Side]:
         return written
     ingress = judge(edge, "ingress")
     return written if ingress is None else [*written, Side(edge, "dst", ingress, verbose_node)]
-
-
-def spread(totals: Counts, dests: int, turn: int) -> Counts:
-    """The sources' `totals` (n,) dealt out evenly to the destinations, the odd ones in turn: (n, dests)."""
-    if dests == 1:
-        return totals[:, None]
-    each, odd = np.divmod(totals, dests)
-    place = (np.arange(dests) - np.arange(len(totals))[:, None] - turn) % dests
-    return np.asarray(each[:, None] + (place < odd[:, None]))
 
 
 def _packets(size: int, count: int) -> int:
