@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
@@ -18,7 +18,6 @@ from pipeline.facts import Facts
 from pipeline.flow import Message
 from pipeline.impact import Summary, summarise
 from pipeline.judge import Judge
-from pipeline.policy.facts_resources import Fact
 from pipeline.policy.load import load_paths
 from pipeline.policy.revision import to_policies
 from pipeline.process import process
