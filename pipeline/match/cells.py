@@ -15,7 +15,6 @@ from pipeline.match.labels import TooMany
 from pipeline.match.table import ICMP_PROTOCOLS
 from pipeline.match.tables import NOBODY, Tables
 
-
 # What a missing part of a record leaves open; all others leave open who it is.
 CONCERNS = {"source_ip": "address", "dest_ip": "address", "domain": "domain"}
 

@@ -32,11 +32,13 @@ class EntityFacts:
 
 @dataclass(frozen=True, slots=True)
 class PortPoint:
-    """A port of one side, and which named ports and services it is a port of there."""
+    """A port of one side, and which named ports and services it is a port of there; `selectors` are
+    those that hold for the endpoint that names it."""
 
     port: int
     names: frozenset[str] = frozenset()
     services: frozenset[tuple[str, str]] = frozenset()
+    selectors: frozenset[Selector] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,8 @@ class EntityTable:
 
     def row(self, facts: EntityFacts) -> Words:
         return (
-            (~self._selectors.naming | self._holding(self._selectors, facts))
-            & ~self._holding(self._not_selectors, facts)
+            (self._selectors.positive(facts.selectors) | self._held_by_domain(facts))
+            & ~self._not_selectors.named_by(facts.selectors)
             & self._nets.positive(facts.nets)
             & ~self._not_nets.named_by(facts.nets)
             & self._not_families.positive([facts.version])
@@ -108,13 +110,14 @@ class EntityTable:
             & self._domains.positive(facts.domains)
         )
 
-    def _holding(self, index: BitIndex[Selector], facts: EntityFacts) -> Words:
-        return index.named_by(facts.selectors) | index.named_by(facts.domain_selectors) & self._by_domain
+    def _held_by_domain(self, facts: EntityFacts) -> Words:
+        return self._selectors.named_by(facts.domain_selectors) & self._by_domain
 
 
 class PortTable:
     """Which rules' source ports, or destination ports, a port satisfies.
 
+    A name counts only at an endpoint that the rule's selector selects itself (CALICO.md §3.1).
     A destination's service names ports as well (`services` of PortPoint); a source's does not
     (CALICO.md §3).
     """
@@ -128,11 +131,15 @@ class PortTable:
         self._not_names = BitIndex(((b, m.not_named_ports) for b, m in matches), words)
         service_of = ((b, [m.service] if m.service and side == "destination" else []) for b, m in matches)
         self._services = BitIndex(service_of, words)
+        naming = ((b, [m.selector] if m.selector and names_ports(m) else []) for b, m in matches)
+        self._selectors = BitIndex(naming, words)
         self._asking = self._ranges.naming | self._names.naming
 
     def row(self, point: PortPoint) -> Words:
-        wanted = ~self._asking | self._ranges.holding(point.port) | self._names.named_by(point.names)
-        unwanted = self._not_ranges.holding(point.port) | self._not_names.named_by(point.names)
+        selected = self._selectors.positive(point.selectors)
+        named, not_named = self._names.named_by(point.names), self._not_names.named_by(point.names)
+        wanted = ~self._asking | self._ranges.holding(point.port) | named & selected
+        unwanted = self._not_ranges.holding(point.port) | not_named & selected
         return wanted & ~unwanted & self._services.positive(point.services)
 
 
@@ -202,6 +209,11 @@ class DirectionTables:
                     first = int(np.unpackbits(inside.view(np.uint8), bitorder="little").argmax())
                     ends[scope, tier] = [self._slot_place[low * WORD + place] for place in (first, last)]
         return ends
+
+
+def names_ports(match: EntityMatch) -> bool:
+    """Whether a match asks for ports by name."""
+    return bool(match.named_ports or match.not_named_ports)
 
 
 def _side(rule: Rule, side: str) -> EntityMatch:

@@ -20,6 +20,7 @@ from pipeline.match.table import (
     EntityFacts,
     PortPoint,
     ProtocolPoint,
+    names_ports,
     nets_of,
     rules_of,
 )
@@ -87,6 +88,7 @@ class Tables:
         set_domains = {d for net_set in self._sets for d in net_set.source.domains}
         self._domains = tuple(sorted({d for match in matches for d in match.domains} | set_domains))
         self._names = frozenset(n for m in matches for n in (*m.named_ports, *m.not_named_ports))
+        self._naming = frozenset(m.selector for m in matches if m.selector and names_ports(m))
         self._protocols = sorted({p for r in rules for p in (r.protocol, r.not_protocol) if p} | {6, 17, 132})
         self._icmp = sorted({i for r in rules for i in (r.icmp, r.not_icmp) if i}, key=str)
         self.entities: list[Entity] = []
@@ -221,7 +223,8 @@ class Tables:
             others = replace(entity, facts=NOBODY), facts.version, tuple(self._slices_of(entity))
             row = tables.dest_row(facts) if destination else tables.source_row(facts)
             judged = tables.layout.direction == ("ingress" if destination else "egress")
-            return row, tables.applies(facts.own_selectors) if judged else None, others
+            naming = facts.own_selectors & self._naming
+            return row, tables.applies(facts.own_selectors) if judged else None, naming, others
 
         return tuple(self._telling(entities, seen))
 
@@ -243,15 +246,16 @@ class Tables:
 
     def _at_port(self, entity: Entity, protocol: int, port: int, destination: bool) -> Iterator[PortPoint]:
         names = frozenset(p.name for p in entity.ports if (p.protocol, p.port) == (protocol, port))
+        naming = entity.facts.own_selectors & self._naming
         served = frozenset(s.service for s in self._slices_of(entity) if _serves(s, protocol, port))
         services = served if destination else frozenset()
         if not entity.open_ports:
-            yield PortPoint(port, names, services)
+            yield PortPoint(port, names, services, naming if names else frozenset())
             return
         if 2 ** len(self._names) > self.max_cells:
             raise TooMany
         for subset in _subsets(sorted(self._names)):
-            yield PortPoint(port, subset, services)
+            yield PortPoint(port, subset, services, naming)
 
     def _slices_of(self, entity: Entity) -> Iterator[Slice]:
         for net in entity.facts.nets:
