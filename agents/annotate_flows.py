@@ -31,13 +31,15 @@ class Annotated:
     tally: Tally
     rejects: list[Reject]
     documents: int
+    classes: int
     refused: frozenset[tuple[int, int]]  # partition, offset of messages of which nothing was taken
 
     def count(self) -> None:
         """Add it to the metrics."""
         metrics.FLOWS.inc(self.documents)
+        metrics.CLASSES.inc(self.classes)
         for reject in self.rejects:
-            metrics.REJECTS.labels(reject.stage).inc()
+            metrics.REJECTS.labels(reject.stage, reject.kind).inc()
         for metric, counter in (
             (metrics.VERDICTS, self.tally.action),
             (metrics.AGREEMENT, self.tally.agrees),
@@ -120,7 +122,9 @@ class Annotator:
         records = [_reject_record(self._topics.rejects.name, each) for each in rejects]
         documents = len(processed.documents) - len(written.rejects)
         refused = refused_messages(processed.documents, rejects) if rejects else frozenset()
-        batch.annotated.set_result(Annotated(observations + records, counts, rejects, documents, refused))
+        classes = processed.verdicts.classes
+        answer = Annotated(observations + records, counts, rejects, documents, classes, refused)
+        batch.annotated.set_result(answer)
 
 
 def refused_messages(documents: list[Document], rejects: list[Reject]) -> frozenset[tuple[int, int]]:

@@ -21,6 +21,7 @@ _HEADERS = ("flowtier-topic-id", "flowtier-partition", "flowtier-offset", "flowt
 _ROW = "flowtier-row"
 
 _TOPIC_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_DETAIL = re.compile(r": | \(| - ")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 
 
@@ -70,6 +71,11 @@ class Reject:
     stage: Stage
     reason: str
     value: bytes | None
+
+    @property
+    def kind(self) -> str:
+        """The reason without what differs from flow to flow: fit for the label of a metric."""
+        return _DETAIL.split(self.reason, maxsplit=1)[0]
 
 
 def to_record(reject: Reject) -> tuple[bytes, bytes, Headers]:

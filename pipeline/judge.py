@@ -49,13 +49,15 @@ class Judge:
         """The outcome of each flow; what it costs grows with distinct flow classes (DESIGN.md §5)."""
         evaluator = self._evaluator_for(resolved)
         outcome = np.empty(len(batch), np.int64)
+        count = 0
         for reporter, direction in DIRECTIONS.items():
             side = (batch.reporter == REPORTERS.index(reporter)) & (resolved.unjudged == JUDGED)
             rows = np.flatnonzero(side)
             if len(rows):
-                outcome[rows] = self._judge(evaluator, direction, batch, resolved, rows)
+                outcome[rows], classes = self._judge(evaluator, direction, batch, resolved, rows)
+                count += classes
         self._leave_unjudged(evaluator, batch, resolved, outcome)
-        return Verdicts(self.policies.revision, outcome, evaluator.outcomes)
+        return Verdicts(self.policies.revision, outcome, evaluator.outcomes, count)
 
     def _evaluator_for(self, resolved: Resolved) -> Evaluator:
         """The evaluator for these network sets and services, which change with the facts."""
@@ -68,7 +70,8 @@ class Judge:
 
     def _judge(
         self, evaluator: Evaluator, direction: Direction, batch: FlowBatch, resolved: Resolved, rows: Ints
-    ) -> Ints:
+    ) -> tuple[Ints, int]:
+        """(outcome of each of these flows, number of their classes)."""
         source, dest = resolved.source[rows], resolved.dest[rows]
         protocol = batch.proto[rows]
         ports = canonical_ports(
@@ -89,7 +92,7 @@ class Judge:
             a, b, c, d, e, f = classes[:, new]
             found = evaluator.evaluate(direction, FlowClasses(a, b, c, d, e, f, resolved.sides))
             self._remembered.update(zip((keys[n] for n in new), found.tolist(), strict=True))
-        return np.array([self._remembered[key] for key in keys], np.int64)[inverse]
+        return np.array([self._remembered[key] for key in keys], np.int64)[inverse], len(keys)
 
     def _leave_unjudged(
         self, evaluator: Evaluator, batch: FlowBatch, resolved: Resolved, outcome: Ints

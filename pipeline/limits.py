@@ -56,4 +56,6 @@ def _endpoint_fault(endpoint: Endpoint, most: int) -> str | None:
         labels = () if endpoint.labels is None else _LABELS.decode(endpoint.labels).labels or ()
     except (ValueError, RecursionError) as error:
         return f"an endpoint's address or labels: {error}"
-    return f"{len(labels)} labels of one endpoint; the most is {most}" if len(labels) > most else None
+    if len(labels) > most:
+        return f"too many labels: {len(labels)} of one endpoint, the most is {most}"
+    return None

@@ -11,7 +11,10 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 FLOWS = Counter("flowtier_flows", "Flows judged and indexed, committed")
 MESSAGES = Counter("flowtier_messages", "Messages of the flows topic taken, committed")
 VERDICTS = Counter("flowtier_verdicts", "Flows by the enforced verdict", ["action"])
-REJECTS = Counter("flowtier_rejects", "Flows and messages that can never be processed", ["stage"])
+CLASSES = Counter("flowtier_classes", "Distinct flow classes of the batches judged")
+REJECTS = Counter(
+    "flowtier_rejects", "Flows and messages that can never be processed, by why", ["stage", "reason"]
+)
 UNKNOWNS = Counter("flowtier_unknowns", "Flows with an unknown verdict, by what is missing", ["missing"])
 AGREEMENT = Counter("flowtier_agreement", "Flows by how our verdict agrees with the node's", ["kind"])
 IMPACT = Counter("flowtier_impact", "Flows by what promoting every staged policy would change", ["impact"])

@@ -49,7 +49,7 @@ def _lines(value: bytes | None, most: int) -> list[bytes]:
     if value is None:
         raise RecordError("a tombstone: the message has no value")
     if len(value) > most:
-        raise RecordError(f"{len(value)} bytes in one message; the most is {most}")
+        raise RecordError(f"too large: {len(value)} bytes in one message, the most is {most}")
     lines = _array(value) if value.lstrip().startswith(b"[") else goldmane.lines(value)
     found = [line for line in map(bytes.strip, lines) if line]
     if not found:

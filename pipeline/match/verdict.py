@@ -47,8 +47,12 @@ class Outcome:
 
 @dataclass(slots=True)
 class Verdicts:
-    """The outcome of each flow of a batch: `outcome` (n,) indexes `outcomes`, the distinct ones."""
+    """The outcome of each flow of a batch: `outcome` (n,) indexes `outcomes`, the distinct ones.
+
+    `classes`: how many distinct flow classes the batch had.
+    """
 
     revision: str
     outcome: NDArray[np.int64]
     outcomes: list[Outcome]
+    classes: int = 0

@@ -104,3 +104,18 @@ def test_the_origin_of_one_flow_cannot_be_that_of_several():
 def test_a_reject_of_a_replayed_reject_tells_the_first_origin():
     decoded = decode([message(b"{}", 9, headers=tuple(FLOW.headers()))], NOW)
     assert [reject.origin for reject in decoded.rejects] == [FLOW]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("not JSON: unexpected character (byte 3)", "not JSON"),
+        ("not UTF-8 (byte 17)", "not UTF-8"),
+        ("Expected `int`, got `str` - at `$.bytes_in`", "Expected `int`, got `str`"),
+        ("too large: 52428801 bytes in one message, the most is 52428800", "too large"),
+        ("document_parsing_exception: failed to parse (no address)", "document_parsing_exception"),
+        ("an empty message", "an empty message"),
+    ],
+)
+def test_the_kind_of_a_reject_leaves_out_what_differs_from_flow_to_flow(reason, kind):
+    assert Reject(Origin("id", 0, 0, 0, None), "decode", reason, b"").kind == kind
