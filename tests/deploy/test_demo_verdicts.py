@@ -59,9 +59,7 @@ EFFECTS: dict[str, dict[str, set[tuple[str, str, str]]]] = {
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     sample = write_sample(tmp_path_factory.mktemp("demo"), WINDOW, 30_000, seed=1)
-    facts = Facts.from_resources(
-        cast("Fact", resource.plain) for resource in load_paths([sample.facts]).facts
-    )
+    facts = Facts.from_resources(resource.plain for resource in load_paths([sample.facts]).facts)
     judge = Judge(to_policies(load_paths([POLICIES])), facts, "demo", changed_at=0, max_cells=4_096)
     processed = process([Message(sample.flow_log.read_bytes(), "topic", 0, 0, 0)], judge, None, Limits())
     assert not processed.rejects
