@@ -18,7 +18,7 @@ def agreement(batch: FlowBatch, verdicts: Verdicts, changed_at: int) -> Ints:
 
     The action is compared, then what decided: the last hit of both traces. Where our completions
     differ on the way, or the node logged no hits or no rule, that part is not compared. A flow that
-    disagrees and began before `changed_at` (ms), since when the revision is in force, is stale.
+    disagrees is stale where `changed_at` (ms), since when the revision is in force, lies within it.
     """
     numbers: dict[str, int] = {}
     enforced = [outcome.enforced for outcome in verdicts.outcomes]
@@ -33,10 +33,10 @@ def agreement(batch: FlowBatch, verdicts: Verdicts, changed_at: int) -> Ints:
     other_action = compared & (batch.action != MISSING) & (batch.action != our_action)
     other_rule = (our_rule != their_rule) & (their_rule != UNKNOWN_RULE)
     other_hit = compared & (our_hit != MISSING) & ~no_hits & ((our_hit != their_hit) | other_rule)
-    began_before = batch.start <= changed_at
+    changed_within = (batch.start <= changed_at) & (changed_at <= batch.end)
     cases = [
         (~compared, _NOT_COMPARED),
-        ((other_action | other_hit) & began_before, _STALE),
+        ((other_action | other_hit) & changed_within, _STALE),
         (other_action, _ACTION),
         (no_hits, _NONE_LOGGED),
         (other_hit, _RULE),

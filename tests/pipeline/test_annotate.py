@@ -19,7 +19,7 @@ WAYS_DIFFER = Decision("allow")
 DENY = Decision("deny", ("0|default|snp:data/db|deny|-1",), "default", "snp:data/db", -1)
 UNKNOWN = Decision("unknown")
 BEFORE = 0  # the revision was in force before the flow began
-START = RECORD["start_time"] * 1000
+START, END = RECORD["start_time"] * 1000, RECORD["end_time"] * 1000
 
 
 def outcome(enforced: Decision | None = ALLOW, **changes: Any) -> Outcome:
@@ -125,10 +125,12 @@ AGREEMENT = {
     "another action, no hits logged": ({"policies": None}, DENY, BEFORE, "action"),
     "another rule": (SAME, OTHER_RULE, BEFORE, "rule"),
     "another policy": (SAME, OTHER_POLICY, BEFORE, "rule"),
-    "another action, the revision came later": (SAME, DENY, START, "stale"),
-    "another rule, the revision came later": (SAME, OTHER_RULE, START + 1, "stale"),
-    "the same, the revision came later": (SAME, ALLOW, START + 1, "yes"),
-    "another rule, the revision just before": (SAME, OTHER_RULE, START - 1, "rule"),
+    "another action, the revision came within": (SAME, DENY, START, "stale"),
+    "another rule, the revision came within": (SAME, OTHER_RULE, START + 1, "stale"),
+    "the same, the revision came within": (SAME, ALLOW, START + 1, "yes"),
+    "another rule, the revision came just before": (SAME, OTHER_RULE, START - 1, "rule"),
+    "another rule, the revision came at the end": (SAME, OTHER_RULE, END, "stale"),
+    "another rule, the revision came after": (SAME, OTHER_RULE, END + 1, "rule"),
     "no hits logged": ({"policies": None}, ALLOW, BEFORE, "none_logged"),
     "hits that cannot be read": (logged("nonsense"), ALLOW, BEFORE, "none_logged"),
     "nothing logged": ({"policies": None, "action": None}, DENY, BEFORE, "none_logged"),
