@@ -89,10 +89,10 @@ class FeedFlows(Service):
             return
         lag = await asyncio.to_thread(self._topic.lag)
         metrics.LAG.clear()
-        for partition, messages in lag.items():
+        for partition, messages in (lag or {}).items():
             metrics.LAG.labels(partition).set(messages)
         self._health.partitions = tuple(self._topic.assigned)
-        self._health.lag = sum(lag.values())
+        self._health.lag = None if lag is None else sum(lag.values())
 
     async def _make_room(self, topic: FlowsTopic) -> None:
         while True:

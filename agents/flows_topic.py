@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from agents.kafka_log import LOG
 from agents.topics import Topics
 from agents.transactions import Record, Transactions
 from agents.whole_topic import END
@@ -53,10 +54,10 @@ class FlowsTopic:
         self._assigned: list[int] = []
         self._paused: set[int] = set()
         self._message_bytes = _FIRST_MESSAGE_BYTES
-        self._admin = AdminClient(settings.kafka.confluent())
+        self._admin = AdminClient(settings.kafka.confluent(), logger=LOG)
         self._topic_id = self._ask_topic_id()
         self._transactions = Transactions(settings, _writer_name(settings))
-        self._consumer = Consumer(_options(settings), logger=log)
+        self._consumer = Consumer(_options(settings), logger=LOG)
         self._consumer.subscribe(
             [self._name], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -107,13 +108,13 @@ class FlowsTopic:
         self._paused.add(partition)
         self._consumer.pause(self._parts([partition]))
 
-    def lag(self) -> Mapping[int, int]:
-        """Messages of each assigned partition that are not committed yet; where Kafka is away, {}."""
+    def lag(self) -> Mapping[int, int] | None:
+        """Messages of each assigned partition that are not committed yet; None where Kafka is away."""
         try:
             committed = self._consumer.committed(self._parts(self._assigned), _TIMEOUT)
             return {part.partition: self._behind(part) for part in committed}
         except KafkaException:
-            return {}
+            return None
 
     def close(self) -> None:
         """Leave the group."""
@@ -125,8 +126,9 @@ class FlowsTopic:
         return flow.Message(message.value(), self._topic_id, partition, offset, message.timestamp()[1], known)
 
     def _behind(self, committed: TopicPartition) -> int:
-        low, high = self._consumer.get_watermark_offsets(committed, cached=True)
-        return max(0, high - max(low, committed.offset, 0))
+        # Asked for anew: what the client has heard of a paused partition is old.
+        low, high = self._consumer.get_watermark_offsets(committed, _TIMEOUT)
+        return max(0, high - max(low, committed.offset))
 
     def _consume(self) -> Iterable[Message]:
         size, flows = 0, 0

@@ -1,5 +1,6 @@
 """Follows a flow log through rotation: renamed, copied and emptied, or compressed."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,27 +18,28 @@ class FollowFile:
     def __init__(self, file: Path, places: Places, node: str, most: int, keep: float) -> None:
         """`most` bytes of a parcel; rotated files unchanged for `keep` seconds are left alone."""
         self._file = file
-        self._places = places
+        self._places = places.copy()  # what was given out counts here, not what is committed
         self._node = node
         self._most = most
         self._keep = keep
         self._open: dict[int, LogFile] = {}
         self._settled: dict[int, int] = {}  # inode ▸ size of rotated files that were read to their end
+        self._copies: dict[int, str] = {}  # inode ▸ fingerprint of files whose content is being read already
 
     def parcels(self, *, flush: bool) -> Iterator[Parcel]:
         """What came since the last look; what fills no whole parcel only with `flush`."""
         self.open_new()
         for inode, log in list(self._open.items()):
             if log.was_cut:
-                log.close()
-                del self._open[inode]
+                self._close(inode)
                 continue
             quiet = self._is_rotated(inode) and log.quiet_seconds > _QUIET
-            yield from log.parcels(self._node, self._most, flush=flush or quiet, ended=quiet)
+            for parcel in log.parcels(self._node, self._most, flush=flush or quiet, ended=quiet):
+                self._places.remember(parcel.place)
+                yield parcel
             if quiet and not log.behind:
                 self._settled[inode] = log.size
-                log.close()
-                del self._open[inode]
+                self._close(inode)
         metrics.SHIPPER_BEHIND.set(sum(log.behind for log in self._open.values()))
 
     def open_new(self) -> None:
@@ -50,15 +52,27 @@ class FollowFile:
 
     def _consider(self, path: Path) -> None:
         status = path.stat()
-        if status.st_ino in self._open or self._settled.get(status.st_ino) == status.st_size:
+        inode, being_read = status.st_ino, {log.fingerprint for log in self._open.values()}
+        if inode in self._open or self._copies.get(inode) in being_read:
             return
-        if path != self._file and status.st_mtime < time.time() - self._keep:
+        if path != self._file and self._is_done(status):
             return
-        if log := LogFile.begun(path, self._places):
-            self._open[status.st_ino] = log
+        log = LogFile.begun(path, self._places)
+        if log and log.fingerprint in being_read:  # a copy: its turn comes when the original is closed
+            self._copies[inode] = log.fingerprint
+            log.close()
+        elif log:
+            self._open[inode] = log
+
+    def _is_done(self, status: os.stat_result) -> bool:
+        old = status.st_mtime < time.time() - self._keep
+        return old or self._settled.get(status.st_ino) == status.st_size
 
     def _is_rotated(self, inode: int) -> bool:
         try:
             return self._file.stat().st_ino != inode
         except FileNotFoundError:
             return True
+
+    def _close(self, inode: int) -> None:
+        self._open.pop(inode).close()

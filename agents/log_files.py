@@ -41,8 +41,8 @@ class LogFile:
         self._path = path
         self._stream = _open(path)
         self.inode = path.stat().st_ino
-        self._fingerprint = digest(self._stream.readline(TAIL))
-        self._offset = places.resume(self.inode, self._fingerprint, self._before)
+        self.fingerprint = digest(self._stream.readline(TAIL))
+        self._offset = places.resume(self.inode, self.fingerprint, self._before)
         self._tail = self._before(self._offset)
         self._rest = b""  # read, but not given out
 
@@ -102,7 +102,7 @@ class LogFile:
         place = Place(
             node=node,
             inode=self.inode,
-            fingerprint=self._fingerprint,
+            fingerprint=self.fingerprint,
             offset=self._offset,
             tail=digest(self._tail),
             path=str(self._path),

@@ -58,8 +58,14 @@ class Places:
             self._places.pop(key, None)
 
     def remember(self, place: Place) -> None:
-        """A place that has just been committed."""
+        """Go on from here."""
         self._places[place.key] = place
+
+    def copy(self) -> "Places":
+        """The same places, to go on from on their own."""
+        places = Places(self._node)
+        places._places = dict(self._places)
+        return places
 
     def at(self, key: str) -> int:
         """The offset under a key, 0 where there is none."""

@@ -37,7 +37,7 @@ def changed_facts(settings: Settings, loaded: Loaded, source: str, now: float) -
     removed, since late flows are judged by what was. Facts of other sources are left alone.
     """
     topic, known = Topics(settings).facts.name, _read(settings)
-    found = {fact_key(fact): fact for fact in (cast("Fact", each.plain) for each in loaded.facts)}
+    found = {fact_key(each.plain): each.plain for each in loaded.facts}
     header = ((_SOURCE, source.encode()),)
     for key, fact in found.items():
         before, until = known.get(key), _deleted(fact)

@@ -7,11 +7,12 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from agents.kafka_log import LOG
 from pipeline.settings import Settings
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
-_TIMEOUT = 30.0
+_TIMEOUT = 10.0
 
 
 class TopicError(RuntimeError):
@@ -60,7 +61,7 @@ def create(settings: Settings) -> None:
     Raises TopicError where Kafka cannot be reached, refuses, or holds a topic with another number of
     partitions.
     """
-    admin = AdminClient(settings.kafka.confluent())
+    admin = AdminClient(settings.kafka.confluent(), logger=LOG)
     topics = list(Topics(settings))
     try:
         there = admin.list_topics(timeout=_TIMEOUT).topics

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer, TopicPartition
 
+from agents.kafka_log import LOG
 from pipeline.settings import Settings
 
 _TIMEOUT = 30.0
@@ -62,7 +63,7 @@ class Transactions:
         self._producer = producer
 
     def _new(self) -> Producer:
-        producer = Producer(self._options)
+        producer = Producer(self._options, logger=LOG)
         producer.init_transactions(_TIMEOUT)
         return producer
 

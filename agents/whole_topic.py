@@ -1,9 +1,11 @@
 """A topic that its reader holds in full: every committed record from the first on, in nobody's group."""
 
-from typing import Self
+from typing import Self, cast
 
+import stamina
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from agents.kafka_log import LOG
 from pipeline.settings import Settings
 
 # What a consumer is given where a partition has no more records, instead of a record.
@@ -13,8 +15,14 @@ _TIMEOUT = 10.0
 _AT_ONCE = 10_000  # records
 
 
+def _is_new(error: Exception) -> bool:
+    """Whether Kafka has just made the topic, and its broker does not know of it yet."""
+    codes = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    return isinstance(error, KafkaException) and error.args[0].code() in codes
+
+
 class WholeTopic:
-    """Reads one topic from its beginning; `at_end` once everything that was committed has been read.
+    """Reads one topic from its beginning; `at_end` once everything has been read that was there then.
 
     Raises KafkaException where Kafka cannot be reached in the beginning; later it is waited for.
     """
@@ -27,20 +35,25 @@ class WholeTopic:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
         }
-        self._consumer = Consumer(options)
-        partitions = self._consumer.list_topics(topic, _TIMEOUT).topics[topic].partitions
-        self._behind: set[int | None] = set(partitions)
-        self._consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+        self._consumer = Consumer(options, logger=LOG)
+        parts = [
+            TopicPartition(topic, partition, OFFSET_BEGINNING)
+            for partition in self._consumer.list_topics(topic, _TIMEOUT).topics[topic].partitions
+        ]
+        self._ends = {part.partition: self._end(part) for part in parts}
+        self._behind = set(self._ends)
+        self._consumer.assign(parts)
 
     def read(self, seconds: float) -> list[Message]:
         """The next records; [] where there are none within some seconds."""
         records = []
         for message in self._consumer.consume(_AT_ONCE, seconds):
-            error = message.error()
-            partition = message.partition()
+            partition, error = cast("int", message.partition()), message.error()
             if error is None:
                 records.append(message)
-                self._behind.add(partition)
+                # Where records never stop coming, there is no end to be told of.
+                if cast("int", message.offset()) + 1 >= self._ends[partition]:
+                    self._behind.discard(partition)
             elif error.code() == END:
                 self._behind.discard(partition)
             elif error.fatal():
@@ -49,11 +62,16 @@ class WholeTopic:
         return records
 
     def read_to_end(self) -> list[Message]:
-        """Every record up to the end as it is now."""
+        """Every record up to the end, as it was in the beginning."""
         records = self.read(0.1)
         while not self.at_end:
             records += self.read(0.1)
         return records
+
+    @stamina.retry(on=_is_new, timeout=_TIMEOUT)
+    def _end(self, part: TopicPartition) -> int:
+        end: int = self._consumer.get_watermark_offsets(part, _TIMEOUT)[1]
+        return end
 
     def close(self) -> None:
         self._consumer.close()

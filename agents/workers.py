@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from mode import Service
 
 from agents.health import Health
+from agents.kafka_log import LOG
 from agents.topics import TopicError, Topics
 from agents.whole_topic import WholeTopic
 from pipeline.settings import Settings
@@ -44,7 +45,7 @@ class ReportHealth(Service):
         self._health = health
         self._topic = Topics(settings).workers.name
         self._worker = settings.worker.instance or uuid.uuid4().hex
-        self._producer = Producer(settings.kafka.confluent() | {"message.timeout.ms": 5_000})
+        self._producer = Producer(settings.kafka.confluent() | {"message.timeout.ms": 5_000}, logger=LOG)
 
     @Service.task
     async def _report(self) -> None:
