@@ -16,6 +16,7 @@ AGREEMENT = {
     "none_logged": "the node logged no policies",
 }
 TOP_EDGES = 3
+WIDTH = 78  # so that the tables of all staged policies line up
 COLOURS = {"staged_deny": "red", "staged_allow": "yellow", "staged_unknown": "magenta"}
 
 
@@ -48,7 +49,7 @@ def _totals(summary: Summary) -> Table:
 
 def _staged(policy: str, effects: dict[str, Effect]) -> Table:
     """One staged policy, promoted alone: each effect with its totals and its largest edges."""
-    table = Table(title=policy, title_justify="left", caption_justify="left", title_style="bold")
+    table = Table(title=policy, title_justify="left", title_style="bold", min_width=WIDTH)
     table.add_column("effect and its largest edges", overflow="fold", ratio=1)
     for heading in ("edges", "connections", "bytes"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pipeline.identity import Side
 from pipeline.match.bits import Ints, distinct
+from pipeline.match.entities import NOBODY
 from pipeline.match.labels import TooMany
 from pipeline.match.table import ICMP_PROTOCOLS
-from pipeline.match.tables import NOBODY, Tables
+from pipeline.match.tables import Tables
 
 # What a missing part of a record leaves open; all others leave open who it is.
 CONCERNS = {"source_ip": "address", "dest_ip": "address", "domain": "domain"}
@@ -98,7 +99,7 @@ def canonical_ports(
             tables.entities_of(sides[side])
     icmp = np.isin(protocol, ICMP_PROTOCOLS)
     canonical_source, canonical_dest = (
-        np.where(port >= 0, tables.canonical_port[port], port) for port in (source_port, dest_port)
+        np.where(port >= 0, tables.canonical_port(port), port) for port in (source_port, dest_port)
     )
     return canonical_source, np.where(icmp, dest_port, canonical_dest)
 
@@ -202,7 +203,7 @@ class _Spread:
             if version != tables.entities[dest].facts.version:
                 continue
             for point in tables.protocol_points(protocol, dest_port, version):
-                known = tables.protocols.values[point].protocol
+                known = tables.protocols[point].protocol
                 from_ports = tables.port_points(source, known, source_port, destination=False)
                 to_ports = tables.port_points(dest, known, dest_port, destination=True)
                 counts = max(counts[0], len(from_ports)), max(counts[1], len(to_ports))

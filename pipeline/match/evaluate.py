@@ -187,9 +187,9 @@ class Evaluator:
         conditions = (
             _each(cells[0], lambda e: (tables.source_row(all_tables.entities[e].facts),), 1)[0],
             _each(cells[1], lambda e: (tables.dest_row(all_tables.entities[e].facts),), 1)[0],
-            _each(cells[2], lambda p: (tables.protocol_row(all_tables.protocols.values[p]),), 1)[0],
-            _each(cells[3], lambda p: (tables.source_port_row(all_tables.ports.values[p]),), 1)[0],
-            _each(cells[4], lambda p: (tables.dest_port_row(all_tables.ports.values[p]),), 1)[0],
+            _each(cells[2], lambda p: (tables.protocol_row(all_tables.protocols[p]),), 1)[0],
+            _each(cells[3], lambda p: (tables.source_port_row(all_tables.ports[p]),), 1)[0],
+            _each(cells[4], lambda p: (tables.dest_port_row(all_tables.ports[p]),), 1)[0],
         )
         return walk(tables, CellRows(applies[0], applies[1], conditions, profiled.astype(np.bool_)))
 

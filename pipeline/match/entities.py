@@ -1,0 +1,145 @@
+"""The entities that a side of a flow can be: every completion that a revision can tell from others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from itertools import chain, product
+
+from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
+from pipeline.match.addresses import AddressSpace
+from pipeline.match.domains import possible, satisfied
+from pipeline.match.labels import SelectorIndex, TooMany
+from pipeline.match.table import EntityFacts, nets_of, rules_of
+from pipeline.policy.policies import EntityMatch, Network, NetworkSet, Policies
+from pipeline.policy.selector import Selector
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One side of a flow with nothing missing, as far as anything in the revision can tell it from
+    others. `open_ports`: its own named ports are not known."""
+
+    facts: EntityFacts
+    ports: tuple[NamedPort, ...]
+    profile: str | None  # the profile that allows; None = a workload without one
+    workload: bool
+    open_ports: bool = False
+
+
+NOBODY = EntityFacts(frozenset(), frozenset(), frozenset(), 4, (), frozenset(), frozenset())
+PLAIN = Entity(NOBODY, (), None, workload=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownSet:
+    """A network set and the selectors that hold for it, in every way to complete its labels; None
+    where these are more than the bound."""
+
+    source: NetworkSet
+    ways: tuple[frozenset[Selector], ...] | None
+
+
+class Completer:
+    """Completes the sides of flows (DESIGN.md §4, Unknown). `sets` stand beside the revision's network
+    sets: the labels of each, with what it inherits. `bound`: completions of one side at most."""
+
+    def __init__(
+        self, policies: Policies, sets: Sequence[Identity], slices: Sequence[Slice], bound: int
+    ) -> None:
+        rules = tuple(rules_of(policies.policies))
+        matches = [match for rule in rules for match in (rule.source, rule.destination)]
+        self._bound = bound
+        self._index = SelectorIndex(_selectors(policies, matches))
+        self._names = frozenset(n for m in matches for n in (*m.named_ports, *m.not_named_ports))
+        known = [
+            _KnownSet(s, self._ways(labels)) for s, labels in zip(policies.network_sets, sets, strict=True)
+        ]
+        self._sets_by_domain = [s for s in known if s.source.domains]
+        self._sets_by_net: dict[Network, list[_KnownSet]] = {}
+        for one in known:
+            for net in one.source.nets:
+                self._sets_by_net.setdefault(net, []).append(one)
+        self._slices_by_net: dict[Network, list[Slice]] = {}
+        for piece in slices:
+            for address in piece.addresses:
+                self._slices_by_net.setdefault(ip_network(address), []).append(piece)
+        self._addresses = AddressSpace(chain(nets_of(rules), self._sets_by_net, self._slices_by_net))
+        set_domains = {domain for one in known for domain in one.source.domains}
+        self._domains = tuple(sorted({d for match in matches for d in match.domains} | set_domains))
+
+    def _ways(self, identity: Identity) -> tuple[frozenset[Selector], ...] | None:
+        try:
+            return tuple(self._own_selectors(identity))
+        except TooMany:
+            return None
+
+    def entities(self, side: Side) -> Iterator[Entity]:
+        """Every entity that a side can be; some may come twice. Raises TooMany above the bound."""
+        names = self._domain_sets(side)
+        for candidate in side.candidates:
+            yield from self._of_candidate(candidate, names)
+
+    def _of_candidate(self, candidate: Candidate, names: Iterable[frozenset[str]]) -> Iterator[Entity]:
+        kinds = [k for k in self._addresses.classes_in(candidate.addresses) if self._allowed(candidate, k)]
+        entity = self._without_facts(candidate.identity)
+        for own, kind, domains in product(self._own_selectors(candidate.identity), kinds, names):
+            for facts in self._facts(own, kind, domains):
+                yield replace(entity, facts=facts)
+
+    def _domain_sets(self, side: Side) -> Iterable[frozenset[str]]:
+        if not self._domains:
+            return (frozenset(),)
+        if side.domains is not None:
+            return (satisfied(self._domains, side.domains),)
+        sets = possible(self._domains, self._bound)
+        if sets is None:
+            raise TooMany
+        return sets
+
+    def _allowed(self, candidate: Candidate, kind: int) -> bool:
+        in_set = any(net in self._sets_by_net for net in self._addresses.chain(kind))
+        return not (candidate.outside_sets and in_set)
+
+    def _own_selectors(self, identity: Identity | None) -> Iterable[frozenset[Selector]]:
+        if identity is None:
+            return (frozenset(),)
+        completed = self._index.completions(identity, self._bound)
+        return dict.fromkeys(self._index.holding(labels) for labels in completed)
+
+    def _without_facts(self, identity: Identity | None) -> Entity:
+        if identity is None or identity.kind == "ns":
+            return PLAIN
+        ports = tuple(port for port in identity.ports if port.name in self._names)
+        allowing = next((p for p in identity.profiles if p.startswith("kns.")), None)
+        is_open = identity.open_ports and bool(self._names)
+        return Entity(NOBODY, ports, allowing, identity.kind == "wep", is_open)
+
+    def _facts(self, own: frozenset[Selector], kind: int, domains: frozenset[str]) -> Iterator[EntityFacts]:
+        """What matches can see at one class of addresses, for every way to complete the sets' labels."""
+        nets = self._addresses.chain(kind)
+        around = list(dict.fromkeys(s for net in nets for s in self._sets_by_net.get(net, ())))
+        named = [s for s in self._sets_by_domain if domains.intersection(s.source.domains)]
+        services = frozenset(s.service for net in nets for s in self._slices_by_net.get(net, ()))
+        version = self._addresses.version(kind)
+        for ways in product(*map(_ways_of, (*around, *named))):
+            by_address = own.union(*ways[: len(around)])
+            by_domain = frozenset[Selector]().union(*ways[len(around) :])
+            yield EntityFacts(by_address, own, by_domain, version, nets, services, domains)
+
+    def slices_of(self, entity: Entity) -> Iterator[Slice]:
+        """The slices that an entity's address is in."""
+        for net in entity.facts.nets:
+            yield from self._slices_by_net.get(net, ())
+
+
+def _ways_of(known: _KnownSet) -> tuple[frozenset[Selector], ...]:
+    if known.ways is None:
+        raise TooMany
+    return known.ways
+
+
+def _selectors(policies: Policies, matches: Iterable[EntityMatch]) -> Iterator[Selector]:
+    for policy in policies.policies:
+        yield policy.selector
+    for match in matches:
+        yield from (s for s in (match.selector, match.not_selector) if s)
