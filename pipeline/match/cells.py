@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pipeline.identity import Side
 from pipeline.match.bits import Ints, distinct
 from pipeline.match.entities import NOBODY
-from pipeline.match.labels import TooMany
 from pipeline.match.table import ICMP_PROTOCOLS
 from pipeline.match.tables import Tables
+from pipeline.match.verdict import TooMany
 
 # What a missing part of a record leaves open; all others leave open who it is.
 CONCERNS = {"source_ip": "address", "dest_ip": "address", "domain": "domain"}

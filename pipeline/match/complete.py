@@ -9,16 +9,13 @@ from math import prod
 from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
 from pipeline.match.mentioned import Mentioned, mentioned_by
 from pipeline.match.rule import ICMP_PROTOCOLS, CompleteFlow, LabelledSet, Party, as_mapping
+from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import Address, Direction, Network, Policies
 from pipeline.policy.selector import Atom
 
 ANYWHERE: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 PORT_PROTOCOLS = (6, 17, 132)  # those that an endpoint can name ports of: TCP, UDP, SCTP
 UNHEARD_OF = "\x00"  # a text that no policy contains
-
-
-class TooMany(Exception):  # noqa: N818 - it is no mistake of anybody's
-    """There are more completions than the caller wants to try."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from itertools import chain, product
 from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
 from pipeline.match.addresses import AddressSpace
 from pipeline.match.domains import possible, satisfied
-from pipeline.match.labels import SelectorIndex, TooMany
+from pipeline.match.labels import SelectorIndex
 from pipeline.match.table import EntityFacts, nets_of, rules_of
+from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import EntityMatch, Network, NetworkSet, Policies
 from pipeline.policy.selector import Selector
 

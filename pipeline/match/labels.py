@@ -6,15 +6,12 @@ from itertools import combinations, product
 from math import prod
 
 from pipeline.identity import Identity
+from pipeline.match.verdict import TooMany
 from pipeline.policy.selector import Atom, Selector
 
 # Stands in no manifest's label value, so it joins parts without making a new match across the seam.
 SEAM = "\x00"
 MAX_CONTAINS = 6
-
-
-class TooMany(Exception):  # noqa: N818 - it is no mistake of anybody's
-    """What is missing can be completed in more ways than the bound allows."""
 
 
 class SelectorIndex:

@@ -8,8 +8,8 @@ import numpy as np
 from pipeline.identity import Slice
 from pipeline.match.bits import Ints
 from pipeline.match.entities import Entity
-from pipeline.match.labels import TooMany
 from pipeline.match.table import ICMP_PROTOCOLS, PortPoint, ProtocolPoint, names_ports
+from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import EntityMatch, Rule
 
 PORTS = 1 << 16

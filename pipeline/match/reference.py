@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from pipeline.identity import Identity, Slice
-from pipeline.match.complete import OpenFlow, TooMany, completions
+from pipeline.match.complete import OpenFlow, completions
 from pipeline.match.rule import CompleteFlow, LabelledSet, Party, as_mapping, rule_matches
 from pipeline.match.trace import END_OF_TIER, PROFILE, Hit, render
 from pipeline.match.verdict import Decision, Impact, Outcome
@@ -16,7 +16,6 @@ __all__ = [
     "OpenFlow",
     "Party",
     "Scope",
-    "TooMany",
     "decide",
     "in_scope",
     "judge",

@@ -8,9 +8,9 @@ from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import Ints
 from pipeline.match.compile import lay_out
 from pipeline.match.entities import NOBODY, PLAIN, Completer, Entity
-from pipeline.match.labels import TooMany
 from pipeline.match.points import Ports, Protocols
 from pipeline.match.table import DirectionTables, PortPoint, ProtocolPoint, rules_of
+from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import Direction, Policies, PolicyKey
 
 MAX_CELLS = 4096

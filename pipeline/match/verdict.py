@@ -12,6 +12,10 @@ type VerdictAction = Literal["allow", "deny", "unknown"]
 type Impact = Literal["none", "newly_denied", "newly_allowed", "unknown"]
 
 
+class TooMany(Exception):  # noqa: N818 - it is no mistake of anybody's
+    """What is missing can be completed in more ways than the bound allows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One scope's answer. `trace` is () and `tier`, `policy`, `rule` are None where the completions

@@ -1,5 +1,6 @@
 """Nothing lost, nothing twice: workers that die, come and go while flows pass."""
 
+from collections.abc import Callable
 from itertools import batched
 
 import pytest
@@ -20,7 +21,11 @@ def published(installation) -> Installation:
 
 def produce(installation: Installation, first: int, count: int) -> None:
     flows = [flow(number) for number in range(first, first + count)]
-    installation.produce([lines(list(part)) for part in batched(flows, 20, strict=False)])
+    installation.produce([lines(list(part)) for part in batched(flows, 20)])
+
+
+def more_documents_than(installation: Installation, count: int) -> Callable[[], bool]:
+    return lambda: installation.documents() > count
 
 
 def check_totals(installation: Installation, count: int) -> None:
@@ -40,7 +45,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_counts_nothing_twice(
         worker = published.start_worker()
         produce(published, number * step, step)
         # Killed in the middle of what has just begun to arrive.
-        until(lambda number=number: published.documents() > number * step)
+        until(more_documents_than(published, number * step))
         worker.kill()
     produce(published, kills * step, step)
     published.start_worker()

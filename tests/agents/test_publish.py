@@ -81,7 +81,7 @@ def test_half_a_publish_is_never_seen_and_the_next_one_is_whole(installation) ->
     revisions.check_whole(second, newest[1])
 
 
-def facts(installation: Installation) -> dict[str, dict]:
+def facts(installation: Installation) -> dict[str, dict[str, object]]:
     return {
         record.key().decode(): json.loads(record.value())
         for record in installation.records(installation.topics.facts.name)

@@ -135,6 +135,8 @@ def test_a_second_shipper_of_a_node_ends_the_first_and_goes_on(installation, fol
     until(is_shipped(installation, 0, 10))
     follow()
 
+    written = 10
+
     def write_until_it_ended() -> bool:
         nonlocal written
         with file.open("ab") as log:
@@ -142,7 +144,6 @@ def test_a_second_shipper_of_a_node_ends_the_first_and_goes_on(installation, fol
         written += 10
         return first.poll() is not None
 
-    written = 10
     until(write_until_it_ended)
     assert first.returncode == 2
     assert "another shipper has taken over node node" in (tmp_path / "shipper0.log").read_text()

@@ -11,7 +11,7 @@ from pipeline.policy import schema_calico, schema_fields, schema_rules
 from pipeline.policy.load import load_texts
 
 CASES = orjson.loads((Path(__file__).parent / "data" / "selector_cases.json").read_bytes())["validator_cases"]
-PARTS = {
+PARTS: dict[str, Any] = {
     "v3.EntityRule": schema_rules.EntityRule,
     "v3.Rule": schema_rules.Rule,
     "v3.ICMPFields": schema_rules.Icmp,

@@ -100,6 +100,6 @@ def test_the_example_consumer_prints_rejects_with_their_reasons(kafka: str, topi
     producer = Producer({"bootstrap.servers": kafka})
     for reject in decode([message(record(reporter="both"), 5)], NOW).rejects:
         key, value, headers = to_record(reject)
-        producer.produce(topic, value, key, headers=headers)
+        producer.produce(topic, value, key, headers=dict(headers))
     producer.flush()
     assert "-0-5 0 decode: Invalid enum value 'both'" in run("consume_rejects.py", kafka, topic, "1")

@@ -96,6 +96,7 @@ async def test_one_bad_document_among_many_is_a_reject_with_its_origin_and_reaso
 
 async def test_a_reject_of_the_index_can_be_replayed_under_its_first_id(search, cluster):
     (reject,) = (await write(search, documents(cluster, record(host="x" * 40_000)))).rejects
+    assert reject.value
     mended = reject.value.replace(b"x" * 40_000, b"node")
     batch = decode([message(mended, 99, headers=tuple(reject.origin.headers()))]).batch
     verdicts = Verdicts("r2", np.zeros(1, np.int64), [OUTCOME])

@@ -4,8 +4,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.identity import NamedPort
-from pipeline.match.complete import ANYWHERE, TooMany, completions
+from pipeline.match.complete import ANYWHERE, completions
 from pipeline.match.reference import CompleteFlow, Party, decide, judge
+from pipeline.match.verdict import TooMany
 from tests.pipeline.match.strategies import flows, worlds
 
 MANY = 1000

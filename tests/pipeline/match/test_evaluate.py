@@ -11,9 +11,9 @@ from pipeline.identity import Identity
 from pipeline.match.bits import Ints
 from pipeline.match.cells import FlowClasses
 from pipeline.match.evaluate import Evaluator
-from pipeline.match.reference import OpenFlow, TooMany, judge
+from pipeline.match.reference import OpenFlow, judge
 from pipeline.match.tables import Tables
-from pipeline.match.verdict import Decision, Outcome
+from pipeline.match.verdict import Decision, Outcome, TooMany
 from tests.pipeline.match.strategies import World, flows, worlds
 
 COMPLETIONS = 2_000

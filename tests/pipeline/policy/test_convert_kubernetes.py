@@ -102,7 +102,7 @@ def test_one_rule_comes_of_each_protocol_and_peer_protocols_first() -> None:
         {"port": 81, "protocol": "TCP"},
         {"port": "http"},
     ]
-    peers = [{"podSelector": {}}, {"namespaceSelector": {}}]
+    peers: list[dict[str, object]] = [{"podSelector": {}}, {"namespaceSelector": {}}]
     rules = _network_policy(ingress=[{"from": peers, "ports": ports}]).ingress
     near, far = f"({HERE} && {IS_POD})", f"({IN_ANY} && {IS_POD})"
     tcp, udp = (((80, 90),), ("http",)), (((53, 53),), ())
@@ -172,7 +172,7 @@ def test_a_cluster_policy_governs_just_the_directions_it_has_rules_for() -> None
 
 
 def test_a_namespaces_peer_takes_in_network_sets_and_a_pods_peer_does_not() -> None:
-    pods = {"pods": {"namespaceSelector": {}, "podSelector": {}}}
+    pods: dict[str, object] = {"pods": {"namespaceSelector": {}, "podSelector": {}}}
     wide, narrow = _cluster_policy(ingress=[{"action": "Accept", "from": [PEER, pods]}]).ingress
     assert wide.source.selector == parse("pcns.a == '1'")
     assert narrow.source.selector == parse(f"({IN_ANY} && {IS_POD})")
