@@ -13,7 +13,7 @@ from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import EntityMatch, Rule
 
 PORTS = 1 << 16
-TRANSPORTS = {6, 17, 132}  # TCP, UDP, SCTP
+TRANSPORTS = {6, 17, 132}  # TCP, UDP, SCTP: the protocols that an endpoint can name ports of
 
 
 class Protocols:
@@ -78,7 +78,7 @@ class Ports:
                 yield PortPoint(one, names, services, naming if names else frozenset())
 
     def _names_of(self, entity: Entity, protocol: int, port: int) -> Iterable[frozenset[str]]:
-        if not entity.open_ports:
+        if not entity.open_ports or protocol not in TRANSPORTS:
             return [frozenset(p.name for p in entity.ports if (p.protocol, p.port) == (protocol, port))]
         if 2 ** len(self._names) > self._bound:
             raise TooMany

@@ -214,7 +214,9 @@ class Installation:
     def search(self, namespace: str, size: int = 0) -> dict[str, Any]:
         """The documents of flows from a namespace."""
         index = f"flowtier_flows.{self.name}.*"
-        with Elasticsearch(self.elasticsearch) as client:
+        # A daily index that is just being made answers 503 until its shard is there.
+        with Elasticsearch(self.elasticsearch, retry_on_status=[503], max_retries=100) as client:
+            client.cluster.health(index=index, wait_for_status="yellow")
             client.indices.refresh(index=index)
             found = client.search(
                 index=index,
