@@ -1,5 +1,8 @@
 """The Faust app that holds the agents."""
 
+import tempfile
+from pathlib import Path
+
 import faust
 from faust.app.base import BootStrategy
 
@@ -26,4 +29,5 @@ def make_app(settings: Settings) -> App:
         broker=f"kafka://{settings.kafka.bootstrap}",
         env_prefix="FLOWTIER_FAUST_",  # else BROKER_URL and others in the environment win
         web_enabled=False,
+        datadir=Path(tempfile.gettempdir()) / f"flowtier-{settings.worker.group}",  # nothing is kept there
     )
