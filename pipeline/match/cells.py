@@ -7,10 +7,9 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.identity import Side
-from pipeline.match.bits import Ints, distinct
+from pipeline.match.bits import Flags, Ints, distinct
 from pipeline.match.entities import NOBODY
 from pipeline.match.table import ICMP_PROTOCOLS
 from pipeline.match.tables import Tables
@@ -35,6 +34,19 @@ class FlowClasses:
     dest_port: Ints
     own_host: Ints
     sides: Sequence[Side]
+
+    def only(self, number: int) -> "FlowClasses":
+        """One class of these."""
+        at = slice(number, number + 1)
+        return FlowClasses(
+            self.source[at],
+            self.dest[at],
+            self.protocol[at],
+            self.source_port[at],
+            self.dest_port[at],
+            self.own_host[at],
+            self.sides,
+        )
 
 
 class Cell(NamedTuple):
@@ -93,10 +105,11 @@ def canonical_ports(
 ) -> tuple[Ints, Ints]:
     """Ports (n,) of both sides by the first of their elementary interval, so that flows which nothing
     tells apart are one class; ICMP's type and code, and what is missing, stay as they are."""
-    for side in np.unique(np.concatenate([source, dest])).tolist():
-        # Whoever it is may name ports, which then are intervals of their own.
-        with suppress(TooMany):
-            tables.entities_of(sides[side])
+    for destination, column in enumerate((source, dest)):
+        for side in np.unique(column).tolist():
+            # Whoever it is may name ports, which then are intervals of their own.
+            with suppress(TooMany):
+                tables.entities_of(sides[side], bool(destination))
     icmp = np.isin(protocol, ICMP_PROTOCOLS)
     canonical_source, canonical_dest = (
         np.where(port >= 0, tables.canonical_port(port), port) for port in (source_port, dest_port)
@@ -109,11 +122,8 @@ class _Spread:
 
     def __init__(self, tables: Tables, classes: FlowClasses) -> None:
         self.tables, self.classes = tables, classes
-        self._sides = {
-            n: self._entities(n) for n in np.unique(np.concatenate([classes.source, classes.dest])).tolist()
-        }
-        source, self._one_source = self._first_entities(classes.source)
-        dest, self._one_dest = self._first_entities(classes.dest)
+        source, self._one_source = self._first_entities(classes.source, destination=False)
+        dest, self._one_dest = self._first_entities(classes.dest, destination=True)
         versions = np.array([e.facts.version for e in tables.entities] or [4], np.int64)
         self.canonical = canonical_ports(
             tables,
@@ -140,19 +150,20 @@ class _Spread:
             & (classes.own_host == 0)
         )
 
-    def _entities(self, side: int) -> tuple[int, ...] | None:
-        try:
-            return self.tables.entities_of(self.classes.sides[side])
-        except TooMany:
-            return None
-
-    def _first_entities(self, sides: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    def _first_entities(self, sides: Ints, *, destination: bool) -> tuple[Ints, Flags]:
+        """(first entity, whether it is the only one) of each side."""
         kinds, inverse = np.unique(sides, return_inverse=True)
-        found = [self._sides[kind] for kind in kinds.tolist()]
+        found = [self._entities(self.classes.sides[kind], destination) for kind in kinds.tolist()]
         first = np.array([ids[0] if ids else 0 for ids in found], np.int64)
-        return first[inverse], np.array([bool(ids) and len(ids or ()) == 1 for ids in found], np.bool_)[
-            inverse
-        ]
+        only = np.array([len(ids) == 1 for ids in found], np.bool_)
+        return first[inverse], only[inverse]
+
+    def _entities(self, side: Side, destination: bool) -> tuple[int, ...]:
+        """The entities of a side; () = more than the bound, so that the class is completed."""
+        try:
+            return self.tables.entities_of(side, destination)
+        except TooMany:
+            return ()
 
     def _telling(self, entities: Ints) -> Ints:
         """Entities whose ports have names or services; -1 for all others, which are alike."""
@@ -189,11 +200,9 @@ class _Spread:
     def complete(self, number: int) -> tuple[list[Cell], tuple[str, ...]]:
         """All cells of one class and what it leaves open. Raises TooMany above the bound."""
         tables, classes = self.tables, self.classes
-        sources, dests = (self._sides[int(column[number])] for column in (classes.source, classes.dest))
-        if sources is None or dests is None:
-            raise TooMany
-        sources = tables.telling_entities(sources, destination=False)
-        dests = tables.telling_entities(dests, destination=True)
+        source_side, dest_side = (classes.sides[int(c[number])] for c in (classes.source, classes.dest))
+        sources = tables.telling_entities(tables.entities_of(source_side, False), destination=False)
+        dests = tables.telling_entities(tables.entities_of(dest_side, True), destination=True)
         protocol = int(classes.protocol[number])
         source_port, dest_port = (int(column[number]) for column in self.canonical)
         cells: list[Cell] = []
@@ -212,8 +221,8 @@ class _Spread:
                 cells += [Cell(source, dest, point, a, b) for a, b in product(from_ports, to_ports)]
         protocols = {cell.protocol for cell in cells}
         open_parts = [
-            *self._open_in(classes.sides[int(classes.source[number])], sources),
-            *self._open_in(classes.sides[int(classes.dest[number])], dests),
+            *self._open_in(source_side, sources),
+            *self._open_in(dest_side, dests),
             *(["protocol"] if protocol < 0 and len(protocols) > 1 else ()),
             *(["source_port" if source_port < 0 else "named_ports"] if counts[0] > 1 else ()),
             *(["dest_port" if dest_port < 0 else "named_ports"] if counts[1] > 1 else ()),

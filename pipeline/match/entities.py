@@ -11,7 +11,7 @@ from pipeline.match.domains import possible, satisfied
 from pipeline.match.labels import SelectorIndex
 from pipeline.match.table import EntityFacts, nets_of, rules_of
 from pipeline.match.verdict import TooMany
-from pipeline.policy.policies import EntityMatch, Network, NetworkSet, Policies
+from pipeline.policy.policies import Direction, EntityMatch, Network, NetworkSet, Policies
 from pipeline.policy.selector import Selector
 
 
@@ -31,13 +31,16 @@ NOBODY = EntityFacts(frozenset(), frozenset(), frozenset(), 4, (), frozenset(), 
 PLAIN = Entity(NOBODY, (), None, workload=False)
 
 
+type Ways = tuple[frozenset[Selector], ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class _KnownSet:
-    """A network set and the selectors that hold for it, in every way to complete its labels; None
-    where these are more than the bound."""
+    """A network set and the selectors that hold for it as source and as destination, in every way to
+    complete its labels; None where these are more than the bound."""
 
     source: NetworkSet
-    ways: tuple[frozenset[Selector], ...] | None
+    ways: tuple[Ways, Ways]
 
 
 class Completer:
@@ -50,10 +53,18 @@ class Completer:
         rules = tuple(rules_of(policies.policies))
         matches = [match for rule in rules for match in (rule.source, rule.destination)]
         self._bound = bound
-        self._index = SelectorIndex(_selectors(policies, matches))
-        self._names = frozenset(n for m in matches for n in (*m.named_ports, *m.not_named_ports))
+        # Of a source only what rules and policies ask of sources matters, and likewise of destinations.
+        self._indices = (
+            SelectorIndex(_selectors(policies, "egress", (rule.source for rule in rules))),
+            SelectorIndex(_selectors(policies, "ingress", (rule.destination for rule in rules))),
+        )
+        self.port_names = (
+            _port_names(rule.source for rule in rules),
+            _port_names(rule.destination for rule in rules),
+        )
         known = [
-            _KnownSet(s, self._ways(labels)) for s, labels in zip(policies.network_sets, sets, strict=True)
+            _KnownSet(s, (self._ways(labels, destination=False), self._ways(labels, destination=True)))
+            for s, labels in zip(policies.network_sets, sets, strict=True)
         ]
         self._sets_by_domain = [s for s in known if s.source.domains]
         self._sets_by_net: dict[Network, list[_KnownSet]] = {}
@@ -68,23 +79,27 @@ class Completer:
         set_domains = {domain for one in known for domain in one.source.domains}
         self._domains = tuple(sorted({d for match in matches for d in match.domains} | set_domains))
 
-    def _ways(self, identity: Identity) -> tuple[frozenset[Selector], ...] | None:
+    def _ways(self, identity: Identity, *, destination: bool) -> Ways:
         try:
-            return tuple(self._own_selectors(identity))
+            return tuple(self._own_selectors(identity, destination=destination))
         except TooMany:
             return None
 
-    def entities(self, side: Side) -> Iterator[Entity]:
-        """Every entity that a side can be; some may come twice. Raises TooMany above the bound."""
+    def entities(self, side: Side, *, destination: bool) -> Iterator[Entity]:
+        """Every entity that a source, or destination, can be; some may come twice. Raises TooMany above
+        the bound."""
         names = self._domain_sets(side)
         for candidate in side.candidates:
-            yield from self._of_candidate(candidate, names)
+            yield from self._of_candidate(candidate, names, destination=destination)
 
-    def _of_candidate(self, candidate: Candidate, names: Iterable[frozenset[str]]) -> Iterator[Entity]:
+    def _of_candidate(
+        self, candidate: Candidate, names: Iterable[frozenset[str]], *, destination: bool
+    ) -> Iterator[Entity]:
         kinds = [k for k in self._addresses.classes_in(candidate.addresses) if self._allowed(candidate, k)]
-        entity = self._without_facts(candidate.identity)
-        for own, kind, domains in product(self._own_selectors(candidate.identity), kinds, names):
-            for facts in self._facts(own, kind, domains):
+        entity = self._without_facts(candidate.identity, destination=destination)
+        every_own = self._own_selectors(candidate.identity, destination=destination)
+        for own, kind, domains in product(every_own, kinds, names):
+            for facts in self._facts(own, kind, domains, destination=destination):
                 yield replace(entity, facts=facts)
 
     def _domain_sets(self, side: Side) -> Iterable[frozenset[str]]:
@@ -101,28 +116,33 @@ class Completer:
         in_set = any(net in self._sets_by_net for net in self._addresses.chain(kind))
         return not (candidate.outside_sets and in_set)
 
-    def _own_selectors(self, identity: Identity | None) -> Iterable[frozenset[Selector]]:
+    def _own_selectors(
+        self, identity: Identity | None, *, destination: bool
+    ) -> Iterable[frozenset[Selector]]:
         if identity is None:
             return (frozenset(),)
-        completed = self._index.completions(identity, self._bound)
-        return dict.fromkeys(self._index.holding(labels) for labels in completed)
+        index = self._indices[destination]
+        return dict.fromkeys(index.holding(labels) for labels in index.completions(identity, self._bound))
 
-    def _without_facts(self, identity: Identity | None) -> Entity:
+    def _without_facts(self, identity: Identity | None, *, destination: bool) -> Entity:
         if identity is None or identity.kind == "ns":
             return PLAIN
-        ports = tuple(port for port in identity.ports if port.name in self._names)
+        names = self.port_names[destination]
+        ports = tuple(port for port in identity.ports if port.name in names)
         allowing = next((p for p in identity.profiles if p.startswith("kns.")), None)
-        is_open = identity.open_ports and bool(self._names)
+        is_open = identity.open_ports and bool(names)
         return Entity(NOBODY, ports, allowing, identity.kind == "wep", is_open)
 
-    def _facts(self, own: frozenset[Selector], kind: int, domains: frozenset[str]) -> Iterator[EntityFacts]:
+    def _facts(
+        self, own: frozenset[Selector], kind: int, domains: frozenset[str], *, destination: bool
+    ) -> Iterator[EntityFacts]:
         """What matches can see at one class of addresses, for every way to complete the sets' labels."""
         nets = self._addresses.chain(kind)
         around = list(dict.fromkeys(s for net in nets for s in self._sets_by_net.get(net, ())))
         named = [s for s in self._sets_by_domain if domains.intersection(s.source.domains)]
         services = frozenset(s.service for net in nets for s in self._slices_by_net.get(net, ()))
         version = self._addresses.version(kind)
-        for ways in product(*map(_ways_of, (*around, *named))):
+        for ways in product(*(_bounded(known.ways[destination]) for known in (*around, *named))):
             by_address = own.union(*ways[: len(around)])
             by_domain = frozenset[Selector]().union(*ways[len(around) :])
             yield EntityFacts(by_address, own, by_domain, version, nets, services, domains)
@@ -133,14 +153,21 @@ class Completer:
             yield from self._slices_by_net.get(net, ())
 
 
-def _ways_of(known: _KnownSet) -> tuple[frozenset[Selector], ...]:
-    if known.ways is None:
+def _bounded(ways: Ways) -> tuple[frozenset[Selector], ...]:
+    if ways is None:
         raise TooMany
-    return known.ways
+    return ways
 
 
-def _selectors(policies: Policies, matches: Iterable[EntityMatch]) -> Iterator[Selector]:
+def _selectors(
+    policies: Policies, direction: Direction, matches: Iterable[EntityMatch]
+) -> Iterator[Selector]:
     for policy in policies.policies:
-        yield policy.selector
+        if direction in policy.types:
+            yield policy.selector
     for match in matches:
         yield from (s for s in (match.selector, match.not_selector) if s)
+
+
+def _port_names(matches: Iterable[EntityMatch]) -> frozenset[str]:
+    return frozenset(name for match in matches for name in (*match.named_ports, *match.not_named_ports))

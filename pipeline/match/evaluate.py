@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 
 import numpy as np
@@ -11,6 +11,7 @@ from pipeline.identity import Side
 from pipeline.match.bits import Flags, Ints, distinct
 from pipeline.match.cells import Cells, FlowClasses, take_apart
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, PROMOTED, SCOPES
+from pipeline.match.narrow import Kept, Narrower
 from pipeline.match.render import OWN_HOST, Renderer
 from pipeline.match.tables import Tables
 from pipeline.match.verdict import Decision, Impact, Outcome
@@ -32,6 +33,7 @@ class _Answer:
     staged_unknown: frozenset[str] = frozenset()
 
 
+NARROW = 256  # narrowed revisions that are remembered
 ALL_UNKNOWN = _Answer((UNKNOWN, UNKNOWN, UNKNOWN), "unknown")
 OWN_HOST_ANSWER = _Answer((OWN_HOST, OWN_HOST, OWN_HOST))
 
@@ -41,6 +43,8 @@ class Evaluator:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
+        self._narrower = Narrower(tables.policies)
+        self._narrow = lru_cache(maxsize=NARROW)(self._of_kept)
         self.outcomes: list[Outcome] = []
         self._outcome_ids: dict[Outcome, int] = {}
         self._answers: list[_Answer] = [OWN_HOST_ANSWER]
@@ -61,10 +65,25 @@ class Evaluator:
         for number, answer in self._completed(cells, answers, classes):
             result[number] = self._outcome(direction, classes, number, answer, cells.missing[number])
         for number, missing in cells.too_many.items():
-            effects = self.tables.possible_effects(direction, classes.sides[int(local[number])])
-            unknown = replace(ALL_UNKNOWN, staged_unknown=frozenset(map(str, effects)))
-            result[number] = self._outcome(direction, classes, number, unknown, ("too_many", *missing))
+            result[number] = self.intern(self._narrowed(direction, classes, number, missing))
         return result
+
+    def _narrowed(
+        self, direction: Direction, classes: FlowClasses, number: int, missing: tuple[str, ...]
+    ) -> Outcome:
+        """The outcome of a class with too many cells, by the policies that can matter to it alone, of
+        whose labels fewer are unknown; unknown where these are too many still."""
+        source, dest = (classes.sides[int(column[number])] for column in (classes.source, classes.dest))
+        if not self.tables.is_narrow:
+            narrow = self._narrow(self._narrower.kept(direction, source, dest))
+            return narrow.outcomes[int(narrow.evaluate(direction, classes.only(number))[0])]
+        side = dest if direction == "ingress" else source
+        effects = frozenset(map(str, self.tables.possible_effects(direction, side)))
+        answer = replace(ALL_UNKNOWN, staged_unknown=effects)
+        return _outcome(answer, _namespace(side), direction, ("too_many", *missing))
+
+    def _of_kept(self, kept: Kept) -> "Evaluator":
+        return Evaluator(self.tables.narrow(self._narrower.narrowed(kept)))
 
     def _outcome(
         self,

@@ -46,12 +46,19 @@ class Protocols:
 class Ports:
     """Ports by elementary interval: `canonical` (65536,) int64 is the first port of each port's.
 
-    A port that an endpoint or a service names is an interval of its own.
+    A port that an endpoint or a service names is an interval of its own. `names` are the ports' names
+    that rules use, of sources and of destinations.
     """
 
-    def __init__(self, matches: Sequence[EntityMatch], slices: Sequence[Slice], bound: int) -> None:
+    def __init__(
+        self,
+        matches: Sequence[EntityMatch],
+        names: tuple[Collection[str], Collection[str]],
+        slices: Sequence[Slice],
+        bound: int,
+    ) -> None:
         self.naming = frozenset(m.selector for m in matches if m.selector and names_ports(m))
-        self._names = sorted({n for m in matches for n in (*m.named_ports, *m.not_named_ports)})
+        self._names = names
         self._bound = bound
         self._bounds = set(_bounds(matches))
         self._intervals = 0
@@ -74,16 +81,18 @@ class Ports:
             served = (s.service for s in slices if _serves(s, protocol, one))
             services = frozenset(served if destination else ())
             naming = entity.facts.own_selectors & self.naming
-            for names in self._names_of(entity, protocol, one):
+            for names in self._names_of(entity, protocol, one, self._names[destination]):
                 yield PortPoint(one, names, services, naming if names else frozenset())
 
-    def _names_of(self, entity: Entity, protocol: int, port: int) -> Iterable[frozenset[str]]:
+    def _names_of(
+        self, entity: Entity, protocol: int, port: int, possible: Collection[str]
+    ) -> Iterable[frozenset[str]]:
         if not entity.open_ports or protocol not in TRANSPORTS:
             return [frozenset(p.name for p in entity.ports if (p.protocol, p.port) == (protocol, port))]
-        if 2 ** len(self._names) > self._bound:
+        if 2 ** len(possible) > self._bound:
             raise TooMany
-        sizes = range(len(self._names) + 1)
-        return [frozenset(chosen) for size in sizes for chosen in combinations(self._names, size)]
+        sizes = range(len(possible) + 1)
+        return [frozenset(chosen) for size in sizes for chosen in combinations(sorted(possible), size)]
 
 
 def _bounds(matches: Iterable[EntityMatch]) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import Ints
@@ -14,6 +14,8 @@ from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import Direction, Policies, PolicyKey
 
 MAX_CELLS = 4096
+WIDE_CELLS = 64
+REMEMBERED = 1 << 16  # answers that are kept of each kind
 
 
 class Tables:
@@ -21,7 +23,8 @@ class Tables:
 
     `sets` stand beside the revision's network sets: the labels of each, with what it inherits.
     Entities, protocols and ports are interned: their ids index `entities`, `protocols`, `ports`.
-    `max_cells` bounds the cells of one flow class (DESIGN.md §4, Unknown).
+    `max_cells` bounds the cells of one flow class (DESIGN.md §4, Unknown). Tables of all policies try
+    few: a class with more is judged again by those of the policies that can matter to it (`narrow`).
     """
 
     def __init__(
@@ -30,8 +33,12 @@ class Tables:
         sets: Sequence[Identity],
         slices: Iterable[Slice],
         max_cells: int = MAX_CELLS,
+        *,
+        is_narrow: bool = False,
     ) -> None:
-        self.max_cells = max_cells
+        self.policies, self.is_narrow = policies, is_narrow
+        self.max_cells = max_cells if is_narrow else min(max_cells, WIDE_CELLS)
+        self._sets, self._slices, self._all_cells = tuple(sets), tuple(slices), max_cells
         self.directions: dict[Direction, DirectionTables] = {
             "ingress": DirectionTables(lay_out(policies, "ingress")),
             "egress": DirectionTables(lay_out(policies, "egress")),
@@ -39,10 +46,10 @@ class Tables:
         rules = tuple(rules_of(policies.policies))
         matches = [match for rule in rules for match in (rule.source, rule.destination)]
         services = {match.service for match in matches if match.service}
-        asked = [piece for piece in slices if piece.service in services]
-        self._completer = Completer(policies, sets, asked, max_cells)
+        asked = [piece for piece in self._slices if piece.service in services]
+        self._completer = Completer(policies, sets, asked, self.max_cells)
         self._protocols = Protocols(rules)
-        self._ports = Ports(matches, asked, max_cells)
+        self._ports = Ports(matches, self._completer.port_names, asked, self.max_cells)
         self._entities = Interned[Entity]()
         self._protocol_points = Interned[ProtocolPoint]()
         self._port_points = Interned[PortPoint]()
@@ -50,11 +57,17 @@ class Tables:
         self.protocols = self._protocol_points.values
         self.ports = self._port_points.values
         self.entities_of = cache(self._entities_of)
+        self.telling_entities = lru_cache(maxsize=REMEMBERED)(self._telling_entities)
+        self.port_points = lru_cache(maxsize=REMEMBERED)(self._points_of_port)
 
-    def _entities_of(self, side: Side) -> tuple[int, ...]:
-        """The entities that a side can be, as ids. Raises TooMany above `max_cells`."""
+    def narrow(self, policies: Policies) -> "Tables":
+        """The same for some of the policies, with all the cells that the bound allows."""
+        return Tables(policies, self._sets, self._slices, self._all_cells, is_narrow=True)
+
+    def _entities_of(self, side: Side, destination: bool) -> tuple[int, ...]:
+        """The entities that a source, or destination, can be, as ids. Raises TooMany above `max_cells`."""
         found: dict[int, None] = {}
-        for entity in self._completer.entities(side):
+        for entity in self._completer.entities(side, destination=destination):
             self._ports.cut(port.port for port in entity.ports)
             found[self._entities.id(entity)] = None
             if len(found) > self.max_cells:
@@ -82,7 +95,7 @@ class Tables:
         points = self._protocols.points(protocol, dest_port, version)
         return tuple(map(self._protocol_points.id, points))
 
-    def port_points(self, number: int, protocol: int, port: int, *, destination: bool) -> tuple[int, ...]:
+    def _points_of_port(self, number: int, protocol: int, port: int, *, destination: bool) -> tuple[int, ...]:
         """The ids of the ports that a record's port can mean at an entity (-1: any that has neither
         names nor services), one of each kind that rules tell apart; port -1 = missing."""
         entity = self.entities[number] if number >= 0 else PLAIN
@@ -98,7 +111,7 @@ class Tables:
         entity = self.entities[number]
         return bool(entity.ports) or entity.open_ports or any(True for _ in self._completer.slices_of(entity))
 
-    def telling_entities(self, entities: Iterable[int], *, destination: bool) -> tuple[int, ...]:
+    def _telling_entities(self, entities: tuple[int, ...], *, destination: bool) -> tuple[int, ...]:
         """Of entities of one side, one of each kind that anything in the revision tells apart."""
 
         def seen(tables: DirectionTables, number: int) -> object:
