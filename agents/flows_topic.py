@@ -1,5 +1,6 @@
 """The flows topic as one worker sees it: batches out, and one transaction for what came of each."""
 
+import itertools
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,8 +50,8 @@ class FlowsTopic:
     def __init__(self, settings: Settings) -> None:
         self._worker = settings.worker
         self._name = Topics(settings).flows.name
-        self._epoch = 0
-        self._assigned_epoch = 0
+        self._epochs = itertools.count(1)
+        self._epoch = self._assigned_epoch = 0
         self._assigned: list[int] = []
         self._paused: set[int] = set()
         self._message_bytes = _FIRST_MESSAGE_BYTES
@@ -81,7 +82,11 @@ class FlowsTopic:
                 messages.append(self._plain(message, partition, offset))
         if messages:
             self._check_topic_id()
-        return Taken(epoch, messages, until) if until and epoch == self._epoch else None
+        if epoch == self._epoch:
+            return Taken(epoch, messages, until) if until else None
+        if until:  # of before and after a rebalance, who knows which: all of it is read again
+            self._epoch = next(self._epochs)
+        return None
 
     def idle(self) -> None:
         """Stay a living member of the group without taking anything."""
@@ -113,7 +118,7 @@ class FlowsTopic:
         try:
             committed = self._consumer.committed(self._parts(self._assigned), _TIMEOUT)
             return {part.partition: self._behind(part) for part in committed}
-        except KafkaException:
+        except (KafkaException, RuntimeError):  # RuntimeError: closed meanwhile
             return None
 
     def close(self) -> None:
@@ -148,11 +153,17 @@ class FlowsTopic:
     def _start_over(self) -> None:
         self._assigned_epoch = self._epoch
         if self._assigned:
-            self._consumer.assign(self._parts(self._assigned))  # from what is committed
-            self._consumer.pause(self._parts(self._paused.intersection(self._assigned)))
+            self._begin()
+
+    def _begin(self) -> None:
+        """Read the assigned partitions from what is committed."""
+        self._consumer.assign(self._parts(self._assigned))
+        # Kafka's client keeps a partition paused that was taken away while it was.
+        self._consumer.resume(self._parts(set(self._assigned) - self._paused))
+        self._consumer.pause(self._parts(self._paused.intersection(self._assigned)))
 
     def _drop(self, why: str) -> None:
-        self._epoch += 1
+        self._epoch = next(self._epochs)
         metrics.STARTED_OVER.inc()
         log.warning("what is in flight is dropped and read again", why=why)
 
@@ -174,12 +185,13 @@ class FlowsTopic:
 
     def _on_assign(self, _: Consumer, parts: list[TopicPartition]) -> None:
         self._assigned = sorted(part.partition for part in parts)
-        self._epoch += 1
+        self._epoch = self._assigned_epoch = next(self._epochs)
+        self._begin()
         log.info("partitions assigned", partitions=self._assigned)
 
     def _on_revoke(self, _: Consumer, parts: list[TopicPartition]) -> None:
         self._assigned = []
-        self._epoch += 1
+        self._epoch = self._assigned_epoch = next(self._epochs)
         log.info("partitions revoked", partitions=sorted(part.partition for part in parts))
 
     def _parts(self, partitions: Iterable[int]) -> list[TopicPartition]:

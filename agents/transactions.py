@@ -1,14 +1,16 @@
 """Transactions of one writer: all records and offsets of each, or none."""
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from agents.kafka_log import LOG
 from pipeline.settings import Settings
 
-_TIMEOUT = 30.0
+_TIMEOUT = 15.0
 # A transaction is under way for milliseconds. One that a dead writer left open holds up the readers of
 # its topics for no longer than this.
 OPEN_SECONDS = 10
@@ -58,7 +60,7 @@ class Transactions:
         for record in records:
             _send(producer, record)
         if offsets:
-            producer.send_offsets_to_transaction(offsets, group, _TIMEOUT)
+            _within(_TIMEOUT, lambda: producer.send_offsets_to_transaction(offsets, group, _TIMEOUT))
         producer.commit_transaction(_TIMEOUT)
         self._producer = producer
 
@@ -66,6 +68,28 @@ class Transactions:
         producer = Producer(self._options, logger=LOG)
         producer.init_transactions(_TIMEOUT)
         return producer
+
+
+def _within(seconds: float, call: Callable[[], None]) -> None:
+    """Make a call that does not keep its own timeout, as librdkafka's with the offsets (its issue 5456).
+
+    A call that never returns is left behind with its producer; whatever it still does, Kafka has shut
+    it out by then.
+    """
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())  # type: ignore[func-returns-value]
+        except KafkaException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        outcome.result(seconds)
+    except TimeoutError:
+        reason = f"the offsets were not taken within {seconds:.0f} s"
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason)) from None  # noqa: SLF001
 
 
 def _send(producer: Producer, record: Record) -> None:
