@@ -71,11 +71,11 @@ def test_partitions_taken_away_while_nothing_was_taken_are_read_when_they_come_b
 ) -> None:
     first = join()
     until(lambda: first.take() or first.assigned == ALL)
-    second = FlowsTopic(installation.settings)
-    until(lambda: (first.idle(), second.idle()) and len(first.assigned) == len(second.assigned) == 2)
-    second.close()
-    until(lambda: first.idle() or first.assigned == ALL)
-    produce(installation, 5)
+    second = join()
+    until(lambda: (first.idle(), second.idle()) and first.assigned == [])
+    until(lambda: (first.take(), second.idle()) and len(first.assigned) == len(second.assigned) == 2)
+    for partition in first.assigned:
+        installation.produce([b"{}"] * 5, partition=partition)
     assert sum(len(batch.messages) for batch in taken(first, 10)) == 10
 
 
