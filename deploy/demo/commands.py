@@ -1,5 +1,6 @@
 """Flowtier's own commands as child processes, as a person would type them."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ _TAIL = 15  # lines
 
 def flowtier(*arguments: str) -> None:
     """Run a command to its end, its output on ours; StackError where it fails."""
-    done = subprocess.run([FLOWTIER, *arguments], check=False)
+    # A broker that has just started lets a client try again: nothing that its user could do about.
+    quiet = os.environ | {"FLOWTIER_LOGS_LEVEL": "error"}
+    done = subprocess.run([FLOWTIER, *arguments], check=False, env=quiet)
     if done.returncode:
         raise StackError(
             f"flowtier {arguments[0]} ended with code {done.returncode}: its reason stands above."
