@@ -94,5 +94,6 @@ def test_above_the_bound_on_cells_nothing_is_claimed(data):
     (exact,) = evaluated(tables_of(world), [flow])
     if "too_many" in bounded.unknown:
         assert {bounded.enforced, bounded.pending, bounded.promoted} == {Decision("unknown")}
-    else:
-        assert bounded == exact
+    else:  # fewer policies were looked at, so fewer of the missing parts may matter
+        assert comparable(bounded) == comparable(exact)
+        assert set(bounded.unknown) <= set(exact.unknown)
