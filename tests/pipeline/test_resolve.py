@@ -1,148 +1,37 @@
 """Every flow's sides are exactly those that the record and the facts prove."""
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
-from itertools import product
+from ipaddress import ip_address
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.addresses import PRIVATE, PUBLIC
 from pipeline.facts import Facts, fact_key
-from pipeline.flow import REPORTERS, Endpoint, FlowBatch
+from pipeline.flow import Endpoint
 from pipeline.identity import Candidate, Identity, NamedPort, Slice
 from pipeline.own_host import NO, OPEN, YES
-from pipeline.policy.facts_resources import EndpointSlice, HostEndpoint, Namespace, Pod, ServiceAccount
-from pipeline.policy.policies import EntityMatch, NetworkSet, Policies, Policy, PolicyKey, Rule
-from pipeline.policy.selector import parse
+from pipeline.policy.facts_resources import EndpointSlice, Namespace
 from pipeline.resolve import JUDGED, UNJUDGED, Resolver
-
-
-def pod(name, ip, uid, labels=None, **more):
-    usual = Pod(
-        "shop",
-        name,
-        uid,
-        labels or {"app": "web", "hash": "7d4"},
-        "web",
-        (ip,),
-        ports=(("http", 6, 8080),),
-        created=100.0,
-        generate_name=name.rpartition("-")[0] + "-",
-    )
-    return replace(usual, **more)
-
-
-X = pod("web-7d4-x", "10.0.0.1", "u1", node="node-1", host_ips=("10.9.0.1",))
-Y = pod("web-7d4-y", "10.0.0.2", "u2", created=200.0)
-CANARY = pod("web-7d4-c", "10.0.0.3", "u3", {"app": "web", "canary": "yes"})
-HOST = HostEndpoint("node-1-eth0", "node-1", {"role": "worker"}, ("10.9.0.1",), (("ssh", 6, 22),))
-CLUSTER = [Namespace("shop", {"team": "a"}), ServiceAccount("shop", "web", {"tier": "front"}), X, Y, HOST]
-SETS = (
-    NetworkSet("", "threats", (("feed", "x"),), (ip_network("203.0.113.0/24"), ip_network("2001:db8::/64"))),
-    NetworkSet("shop", "partners", (("kind", "partner"), ("projectcalico.org/namespace", "shop")), ()),
+from tests.pipeline.resolving import (
+    CANARY,
+    CLUSTER,
+    INHERITED,
+    OF_ANY_POD,
+    PARTNER,
+    POLICIES,
+    WEB,
+    X,
+    Y,
+    batch_of,
+    flow,
+    labels,
+    net,
+    nets,
+    side,
+    wep,
 )
-RULE = Rule("allow", destination=EntityMatch(service=("shop", "web")))
-POLICIES = Policies(
-    "r1",
-    policies=(
-        Policy(
-            PolicyKey("np", "shop", "p"), "default", 1, parse("all()"), frozenset({"egress"}), egress=(RULE,)
-        ),
-    ),
-    network_sets=SETS,
-)
-
-INHERITED = {
-    "pcns.team": "a",
-    "pcns.projectcalico.org/name": "shop",
-    "pcns.kubernetes.io/metadata.name": "shop",
-    "pcsa.tier": "front",
-    "pcsa.projectcalico.org/name": "web",
-    "projectcalico.org/serviceaccount": "web",
-}
-OF_ANY_POD = {"projectcalico.org/namespace": "shop", "projectcalico.org/orchestrator": "k8s"}
-
-
-def labels(*parts):
-    return tuple(sorted({key: value for part in parts for key, value in part.items()}.items()))
-
-
-WEB = Identity(
-    "wep",
-    labels({"app": "web", "hash": "7d4"}, OF_ANY_POD, INHERITED),
-    (NamedPort("http", 6, 8080),),
-    ("kns.shop", "ksa.shop.web"),
-)
-
-
-def nets(*texts):
-    return tuple(ip_network(text) for text in texts)
-
-
-def wep(name="", aggr="web-7d4-*", ip="", listed=None, namespace="shop"):
-    raw = None if listed is None else b'{"labels":[%s]}' % ",".join(f'"{label}"' for label in listed).encode()
-    return Endpoint("wep", namespace, name, aggr, ip, raw)
-
-
-def net(aggr="pvt", ip=""):
-    return Endpoint("net", "", "", aggr, ip, None)
-
-
-PARTNER = Endpoint("wep", "other", "job", "job", "10.1.1.1", b'{"labels":[]}')
-
-
-def flow(source=PARTNER, dest=PARTNER, start=300, end=400, reporter="src", host="node-1", domains=()):
-    return {"source": source, "dest": dest, "start": start, "end": end, "reporter": reporter} | {
-        "host": host,
-        "domain": domains,
-    }
-
-
-UNREAD = (
-    *("action", "proto", "source_port", "dest_port", "service", "logged", "bytes_in", "bytes_out"),
-    *("packets_in", "packets_out", "num_flows", "num_flows_started", "num_flows_completed"),
-)
-
-
-def batch_of(flows):
-    """A batch of flows; only what resolving reads is filled in."""
-
-    def column(values, of=None):
-        return np.array([of.index(value) for value in values] if of else list(values), np.int64)
-
-    def distinct(*keys):
-        return list(dict.fromkeys(flow[key] for key in keys for flow in flows))
-
-    endpoints, hosts, domains = distinct("source", "dest"), distinct("host"), distinct("domain")
-    unread = np.zeros(len(flows), np.int64)
-    return FlowBatch(
-        raw=[b"{}"] * len(flows),
-        ids=[],
-        start=column(flow["start"] * 1000 for flow in flows),
-        end=column(flow["end"] * 1000 for flow in flows),
-        timed=unread == 0,
-        reporter=column((flow["reporter"] for flow in flows), REPORTERS),
-        source=column((flow["source"] for flow in flows), endpoints),
-        dest=column((flow["dest"] for flow in flows), endpoints),
-        endpoints=endpoints,
-        host=column((flow["host"] for flow in flows), hosts),
-        hosts=hosts,
-        services=[],
-        domain=column((flow["domain"] for flow in flows), domains),
-        domains=domains,
-        logs=[],
-        **dict.fromkeys(UNREAD, unread),
-    )
-
-
-def side(endpoint, facts=None, start=300, end=400, **more):
-    """The destination side of one flow to `endpoint`."""
-    resolver = Resolver(facts or Facts.from_resources(CLUSTER), POLICIES)
-    resolved = resolver.resolve(batch_of([flow(dest=endpoint, start=start, end=end, **more)]))
-    return resolved.sides[resolved.dest[0]]
 
 
 def test_a_pod_known_by_name_is_exactly_it():
@@ -443,99 +332,3 @@ def test_side_ids_hold_from_batch_to_batch_and_follow_the_facts():
 
 def test_an_empty_batch_resolves_to_nothing():
     assert len(Resolver(Facts(), POLICIES).resolve(batch_of([])).source) == 0
-
-
-MOMENTS = st.integers(0, 12)
-PODS = st.builds(
-    lambda n, labels, created, life: (
-        pod(f"web-7d4-{n}", f"10.0.0.{n}", f"u{n}-{created}", labels, created=float(created), node="node-1"),
-        created + life,
-    ),
-    st.integers(1, 3),
-    st.sampled_from([{"app": "web"}, {"app": "api"}, {"app": "web", "canary": "yes"}]),
-    MOMENTS,
-    st.integers(1, 6),
-)
-ENDPOINTS = st.sampled_from(
-    [
-        *(
-            wep("" if n is None else f"web-7d4-{n}", listed=listed)
-            for n, listed in product([None, 1, 2], [None, ["app=web"]])
-        ),
-        wep(ip="10.0.0.1"),
-        net("pvt"),
-        net("pub", "198.51.100.1"),
-        Endpoint("ns", "shop", "", "partners", "", None),
-        Endpoint("hep", "", "", "node-1", "", None),
-    ]
-)
-FLOWS = st.builds(
-    lambda source, dest, start, length, reporter, domains: flow(
-        source, dest, start, start + length, reporter, domains=domains
-    ),
-    ENDPOINTS,
-    ENDPOINTS,
-    MOMENTS,
-    st.integers(0, 6),
-    st.sampled_from(REPORTERS),
-    st.sampled_from([None, (), ("a.example",)]),
-)
-
-
-def cluster(pods, relabelled):
-    facts = Facts.from_resources([ServiceAccount("shop", "web", {"tier": "front"}), HOST])
-    facts.put(Namespace("shop", {"team": "a"}), 0)
-    for each, ended in pods:
-        facts.remember(each, each.created, float(ended))
-    if relabelled is not None:
-        facts.put(Namespace("shop", {"team": "b"}), relabelled)
-    return facts
-
-
-def sides_of(resolver, flows):
-    resolved = resolver.resolve(batch_of(flows))
-    return [
-        (resolved.sides[source], resolved.sides[dest], own, unjudged)
-        for source, dest, own, unjudged in zip(
-            resolved.source,
-            resolved.dest,
-            resolved.own_host.tolist(),
-            resolved.unjudged.tolist(),
-            strict=True,
-        )
-    ]
-
-
-@given(st.lists(PODS, max_size=5), st.none() | MOMENTS, st.lists(FLOWS, min_size=1, max_size=8), st.data())
-def test_resolving_depends_neither_on_the_batch_nor_on_the_order(pods, relabelled, flows, data):
-    facts = cluster(pods, relabelled)
-    alone = [side for each in flows for side in sides_of(Resolver(facts, POLICIES), [each])]
-    assert sides_of(Resolver(facts, POLICIES), flows) == alone
-    order = data.draw(st.permutations(range(len(flows))))
-    resolver = Resolver(facts, POLICIES)
-    cut = data.draw(st.integers(0, len(flows)))
-    shuffled = [flows[n] for n in order]
-    found = sides_of(resolver, shuffled[:cut]) + sides_of(resolver, shuffled[cut:])
-    assert found == [alone[n] for n in order]
-
-
-@given(
-    st.lists(PODS, min_size=1, max_size=5, unique_by=lambda life: life[0].uid),  # a pod ends once
-    MOMENTS,
-    st.integers(0, 6),
-    st.sampled_from([None, ["app=web"]]),
-)
-def test_every_known_pod_that_it_could_be_is_a_candidate(pods, start, length, listed):
-    facts = cluster(pods, None)
-    found = side(wep(listed=listed), facts, start, start + length)
-    for each, ended in pods:
-        newest = not any(
-            other.name == each.name and other.created >= each.created for other, _ in pods if other != each
-        )
-        lived = each.created <= start + length and ended > start
-        if newest and lived and (listed is None or each.labels["app"] == "web"):
-            assert any(
-                set(each.labels.items()) <= set(candidate.identity.labels)
-                and nets(f"{each.ips[0]}/32")[0] in candidate.addresses
-                for candidate in found.candidates
-            )
