@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down status bench lock
+.PHONY: help demo test test-faults check up down status bench lock
 
 venv := .venv
 python := $(venv)/bin/python
@@ -8,13 +8,16 @@ installed := $(venv)/.installed
 workers ?= 2
 
 help: ## show the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(installed) ## the sample cluster's flows through real servers: which staged policy would break what
 	@$(python) -m deploy.demo.run
 
 test: check ## the whole suite, on real servers
 	@$(python) -m pytest -n $(workers)
+
+test-faults: $(installed) ## the tests of faults in full: 20 kills, servers away for long
+	@$(python) -m pytest -n $(workers) tests/faults --full
 
 check: $(installed) ## ruff, mypy --strict, import-linter
 	@$(python) -m ruff check

@@ -13,6 +13,7 @@ from tests import servers
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="rewrite the golden files under tests/cases")
+    parser.addoption("--full", action="store_true", help="faults as long and as often as they are promised")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +36,18 @@ def kafka() -> str:
 def elasticsearch() -> str:
     """URL of a real Elasticsearch."""
     return servers.address("elasticsearch")
+
+
+@pytest.fixture(scope="session")
+def full(pytestconfig: pytest.Config) -> bool:
+    """Whether faults come as long and as often as they are promised (`make test-faults`), or in short."""
+    return bool(pytestconfig.getoption("--full"))
+
+
+@pytest.fixture(scope="session")
+def kills(full: bool) -> int:
+    """How often a process is killed."""
+    return 20 if full else 3
 
 
 @pytest.fixture
