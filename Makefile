@@ -1,11 +1,12 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check up down status bench lock
+.PHONY: help demo test test-faults check up down status bench bench-soak lock
 
 venv := .venv
 python := $(venv)/bin/python
 installed := $(venv)/.installed
 workers ?= 2
+MINUTES ?= 20
 
 help: ## show the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ status: $(installed) ## show what runs where
 
 bench: $(installed) ## the figures of BENCHMARKS.md
 	@$(python) -m tests.benchmarks
+
+bench-soak: $(installed) ## a worker under load without end, for MINUTES=20: throughput, memory, and every flow counted
+	@$(python) -m tests.benchmarks.soak --minutes $(MINUTES)
 
 lock: $(installed) ## pin again what pyproject.toml asks for
 	@$(python) -m pip install --quiet pip-tools
