@@ -3,17 +3,20 @@
 import fcntl
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.errors import StackError
+from deploy.local.place import local
 from deploy.local.stack import Stack
 from tests import containers
 
 GIVEN = {"kafka": "FLOWTIER_TEST_KAFKA", "elasticsearch": "FLOWTIER_TEST_ELASTICSEARCH"}
 # The process that controls the run: its xdist workers share one pair of servers by this name.
 CONTROLLER = "FLOWTIER_TEST_CONTROLLER"
+OWN = "own-"  # folders of the stacks that tests have for themselves, within that of the run
 FOLDER = Path(__file__).parents[1] / ".local" / "tests"
 
 
@@ -32,6 +35,19 @@ def address(server: str) -> str:
         return found
 
 
+@contextmanager
+def own_stack() -> Iterator[Stack]:
+    """A stack that nobody else uses, removed in the end; raises StackError."""
+    controller = os.environ[CONTROLLER]
+    with _run(controller):  # from now on the run is known, and cleared away should it be killed
+        stack = Stack(f"tests/{controller}/{OWN}{uuid.uuid4().hex[:8]}")
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.remove()
+
+
 def control() -> None:
     """Makes this process the controller of a run, and clears away what killed runs left behind."""
     os.environ[CONTROLLER] = str(os.getpid())
@@ -44,6 +60,8 @@ def stop(controller: str) -> None:
     """Stops what that run started, and forgets it."""
     with _run(controller) as run:
         containers.stop(run.get("containers", {}))
+        for own in (local() / "tests" / controller).glob(f"{OWN}*"):
+            Stack(f"tests/{controller}/{own.name}").remove()
         Stack(f"tests/{controller}").remove()
     for file in FOLDER.glob(f"{controller}.*"):
         file.unlink()
