@@ -16,7 +16,7 @@ from pipeline import metrics
 from pipeline.annotate import Document, Tally, tally
 from pipeline.dead_letter import Reject, to_record
 from pipeline.decode import Limits
-from pipeline.index import Bulk, write
+from pipeline.index import Bulk
 from pipeline.observe import observe
 from pipeline.process import Processed, process
 from pipeline.settings import Settings
@@ -113,8 +113,7 @@ class Annotator:
     ) -> None:
         try:
             with metrics.BATCH_SECONDS.labels("index").time():
-                await self._elastic.ready.wait()
-                written = await write(self._elastic.client, processed.documents, self._bulk, _count_retry)
+                written = await self._elastic.write(processed.documents, self._bulk)
         except Exception as error:  # noqa: BLE001
             batch.annotated.set_exception(error)
             return
@@ -144,7 +143,3 @@ def _reject_record(topic: str, reject: Reject) -> Record:
 def _limits(settings: Settings) -> Limits:
     flows = settings.flows
     return Limits(flows.retention_days * 86_400, flows.max_ahead_hours * 3_600, flows.max_message_bytes)
-
-
-def _count_retry(why: str, documents: int) -> None:
-    metrics.ELASTICSEARCH_RETRIES.labels(why).inc(documents)

@@ -1,6 +1,7 @@
-"""The worker's Elasticsearch client, and the index templates that have to be there before it writes."""
+"""The worker's way to Elasticsearch: the index templates first, then documents, for as long as that takes."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,7 +10,9 @@ from elasticsearch import ApiError, AsyncElasticsearch, AuthenticationException,
 from mode import Service
 
 from agents.health import Health
-from pipeline.index import put_templates
+from pipeline import metrics
+from pipeline.annotate import Document
+from pipeline.index import Bulk, Written, put_templates, write
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -22,35 +25,57 @@ class ElasticsearchError(RuntimeError):
 
 
 class Elastic(Service):
-    """`client` may be used once `ready` is set; a server that is away is waited for."""
+    """A server that is away, busy or full is waited for, and Health tells so as long as that lasts."""
 
     def __init__(self, settings: Settings, health: Health, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings.elasticsearch
         self._health = health
-        self.client = AsyncElasticsearch(**self._settings.client_options())
-        self.ready = asyncio.Event()
+        self._where = f"Elasticsearch at {', '.join(self._settings.urls)}"
+        self._client = AsyncElasticsearch(**self._settings.client_options())
+        self._ready = asyncio.Event()
+        self._held_up: set[object] = set()  # what is being written and was not taken at once
+
+    async def write(self, documents: Sequence[Document], bulk: Bulk) -> Written:
+        """Write until every document is written or rejected."""
+        await self._ready.wait()
+        this = object()
+
+        def tell(why: str, count: int, words: str) -> None:
+            metrics.ELASTICSEARCH_RETRIES.labels(why).inc(count)
+            problem = f"{self._where} does not take documents; they are sent again until it does: {words}"
+            if not self._held_up:
+                log.warning(problem)
+            self._held_up.add(this)
+            self._health.tell("elasticsearch", problem)
+
+        written = await write(self._client, documents, bulk, tell)
+        if this in self._held_up:
+            self._held_up.remove(this)
+            if not self._held_up:
+                log.info("Elasticsearch takes documents again")
+                self._health.tell("elasticsearch", None)
+        return written
 
     @Service.task
     async def _prepare(self) -> None:
-        where = ", ".join(self._settings.urls)
         while not self.should_stop:
             try:
-                await put_templates(self.client, self._settings.shards, self._settings.replicas)
+                await put_templates(self._client, self._settings.shards, self._settings.replicas)
             except (AuthenticationException, AuthorizationException, TlsError) as error:
-                raise ElasticsearchError(f"Elasticsearch at {where} refuses us: {_words(error)}") from None
+                raise ElasticsearchError(f"{self._where} refuses us: {_words(error)}") from None
             except (ApiError, TransportError) as error:
-                problem = f"Elasticsearch at {where} is waited for: {_words(error)}"
+                problem = f"{self._where} is waited for: {_words(error)}"
                 self._health.tell("elasticsearch", problem)
                 log.warning(problem)
                 await self.sleep(_RETRY_SECONDS)
             else:
                 self._health.tell("elasticsearch", None)
-                self.ready.set()
+                self._ready.set()
                 return
 
     async def on_stop(self) -> None:
-        await self.client.close()
+        await self._client.close()
 
 
 def _words(error: ApiError | TransportError) -> str:

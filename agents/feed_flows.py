@@ -88,11 +88,17 @@ class FeedFlows(Service):
         if self._topic is None:
             return
         lag = await asyncio.to_thread(self._topic.lag)
+        self._tell_whether_away(lag is None)
         metrics.LAG.clear()
         for partition, messages in (lag or {}).items():
             metrics.LAG.labels(partition).set(messages)
         self._health.partitions = tuple(self._topic.assigned)
         self._health.lag = None if lag is None else sum(lag.values())
+
+    def _tell_whether_away(self, away: bool) -> None:
+        where = f"Kafka at {self._settings.kafka.bootstrap}"
+        problem = f"{where} does not answer: what flows it holds, and what is done with, waits until it does"
+        self._health.tell("kafka", problem if away else None)
 
     async def _make_room(self, topic: FlowsTopic) -> None:
         while True:

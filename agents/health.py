@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from pipeline import metrics
+
 
 @dataclass(slots=True)
 class Health:
@@ -23,6 +25,7 @@ class Health:
             self.problems.pop(about, None)
         else:
             self.problems[about] = problem
+        metrics.PROBLEM.labels(about).set(problem is not None)
 
     def as_json(self) -> dict[str, object]:
         return {

@@ -22,7 +22,8 @@ class _Time(msgspec.Struct):
 
 _TIME = msgspec.json.Decoder(_Time)
 
-type OnRetry = Callable[[str, int], None]  # why (an error type or http_<status>), how many documents
+# Why (an error type or http_<status>), how many documents, and why in words.
+type OnRetry = Callable[[str, int, str], None]
 
 _TEMPLATE = "flowtier_flows"
 _SORT = ("source_namespace", "dest_namespace", "source_name_aggr", "dest_name_aggr", "end_time")
@@ -119,7 +120,7 @@ def bulk_body(documents: Iterable[Document]) -> bytes:
     )
 
 
-def _ignore(_why: str, _documents: int) -> None:
+def _ignore(_why: str, _documents: int, _words: str) -> None:
     """For callers that do not count retries."""
 
 
@@ -183,9 +184,10 @@ class _Writer:
         except ApiError as error:
             if error.status_code == 413:
                 return await self._halve(chunk)
-            return self._retry(chunk, f"http_{error.status_code}")
+            status = error.status_code
+            return self._retry(chunk, f"http_{status}", f"it answers {status} ({error.message})")
         except TransportError as error:
-            return self._retry(chunk, type(error).__name__)
+            return self._retry(chunk, type(error).__name__, error.message)
         return self._sort_out(chunk, answer.body) if answer.body["errors"] else []
 
     async def _halve(self, chunk: list[Document]) -> list[Document]:
@@ -197,6 +199,7 @@ class _Writer:
 
     def _sort_out(self, chunk: list[Document], answer: dict[str, Any]) -> list[Document]:
         again: dict[str, list[Document]] = {}
+        words: dict[str, str] = {}
         for document, item in zip(chunk, answer["items"], strict=True):
             error = item["index"].get("error")
             if error is None:
@@ -205,11 +208,12 @@ class _Writer:
                 self._reject(document, _reason(error))
             else:
                 again.setdefault(error["type"], []).append(document)
-        return [document for why, documents in again.items() for document in self._retry(documents, why)]
+                words[error["type"]] = _reason(error)
+        return [each for why, documents in again.items() for each in self._retry(documents, why, words[why])]
 
-    def _retry(self, documents: list[Document], why: str) -> list[Document]:
+    def _retry(self, documents: list[Document], why: str, words: str) -> list[Document]:
         self.written.retries[why] += len(documents)
-        self.on_retry(why, len(documents))
+        self.on_retry(why, len(documents), words)
         return documents
 
     def _reject(self, document: Document, reason: str) -> None:

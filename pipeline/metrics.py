@@ -32,6 +32,7 @@ BATCHES = Gauge("flowtier_batches_in_flight", "Batches in memory")
 BATCH_SECONDS = Histogram(
     "flowtier_batch_seconds", "Time of one batch in each step", ["step"], buckets=_SECONDS
 )
+PROBLEM = Gauge("flowtier_problem", "1 while /health tells of a problem with it, in words", ["about"])
 STARTED_OVER = Counter("flowtier_started_over", "Times that what was in flight was dropped and read again")
 ELASTICSEARCH_RETRIES = Counter(
     "flowtier_elasticsearch_retries", "Documents tried again, by reason", ["reason"]

@@ -111,8 +111,8 @@ async def test_a_blocked_index_is_waited_out_and_only_what_failed_is_sent_again(
     await search.indices.put_settings(index=blocked, settings={"index.blocks.write": True})
     told, waiting = [], asyncio.Event()
 
-    def on_retry(why: str, n: int) -> None:
-        told.append((why, n))
+    def on_retry(why: str, n: int, words: str) -> None:
+        told.append((why, n, words))
         waiting.set()
 
     flows = documents(cluster, record(dest_port=2), record(dest_port=3, end_time=1_700_006_400))
@@ -120,7 +120,8 @@ async def test_a_blocked_index_is_waited_out_and_only_what_failed_is_sent_again(
     await waiting.wait()
     await search.indices.put_settings(index=blocked, settings={"index.blocks.write": None})
     written = await writing
-    assert set(told) == {("cluster_block_exception", 1)}
+    assert {(why, n) for why, n, _ in told} == {("cluster_block_exception", 1)}
+    assert all(blocked in words for _, _, words in told)
     assert written.retries["cluster_block_exception"] == len(told)
     assert written.rejects == []
     assert [hit["dest_port"] for hit in await found(search, cluster)] == [1, 2, 3]
@@ -147,7 +148,7 @@ async def test_a_refused_request_is_sent_again_whole(elasticsearch, search, clus
     async with gate(elasticsearch, lambda _: next(refusals)) as url, AsyncElasticsearch(url) as es:
         flows = documents(cluster, record(dest_port=1), record(dest_port=2))
         written = await write(es, flows, on_retry=lambda *why: told.append(why))
-    assert told == [(f"http_{status}", 2)]
+    assert told == [(f"http_{status}", 2, f"it answers {status} (refused)")]
     assert written.rejects == []
     assert [hit["dest_port"] for hit in await found(search, cluster)] == [1, 2]
 
