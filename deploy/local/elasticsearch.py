@@ -1,13 +1,17 @@
-"""Elasticsearch on one node: Elastic's minimal distribution, without security."""
+"""Elasticsearch on one node: Elastic's minimal distribution, with security where it is asked for."""
 
+import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from deploy.local.child import Child
+from deploy.local.errors import StackError
 from deploy.local.fetch import Programs
-from deploy.local.place import give
+from deploy.local.place import account, give
 from deploy.local.ports import free_port
+from deploy.local.security import Security
 
 CONFIGURATION = """\
 cluster.name: flowtier-local
@@ -17,13 +21,20 @@ http.port: {port}
 transport.port: {transport_port}
 path.data: {data}
 path.logs: {logs}
-xpack.security.enabled: false
+xpack.security.enabled: {secured}
 # A developer's disk is often fuller than a server's may be.
 cluster.routing.allocation.disk.threshold_enabled: false
 """
+SECURED = """\
+xpack.security.http.ssl.enabled: true
+xpack.security.http.ssl.key: security/key.pem
+xpack.security.http.ssl.certificate: security/cert.pem
+"""
 
 
-def elasticsearch(folder: Path, programs: Programs, preferred_port: int | None = None) -> Child:
+def elasticsearch(
+    folder: Path, programs: Programs, preferred_port: int | None = None, security: Security | None = None
+) -> Child:
     """The node with its configuration, data and logs in `folder`; the program itself is shared."""
     give(folder)
     port = free_port(preferred_port)
@@ -32,12 +43,16 @@ def elasticsearch(folder: Path, programs: Programs, preferred_port: int | None =
         if file.is_file():
             shutil.copy(file, config)
     text = CONFIGURATION.format(
-        port=port, transport_port=free_port(), data=give(folder / "data"), logs=give(folder / "logs")
+        port=port,
+        transport_port=free_port(),
+        data=give(folder / "data"),
+        logs=give(folder / "logs"),
+        secured=str(bool(security)).lower(),
     )
-    (config / "elasticsearch.yml").write_text(text)
-    return Child(
+    (config / "elasticsearch.yml").write_text(text + (SECURED if security else ""))
+    node = Child(
         name="Elasticsearch",
-        address=f"http://127.0.0.1:{port}",
+        address=f"{'https' if security else 'http'}://127.0.0.1:{port}",
         command=[str(programs.elasticsearch / "bin" / "elasticsearch")],
         environment={
             "PATH": os.environ.get("PATH", os.defpath),
@@ -49,3 +64,24 @@ def elasticsearch(folder: Path, programs: Programs, preferred_port: int | None =
         },
         folder=folder,
     )
+    if security:
+        _secure(node, config, programs, security)
+    return node
+
+
+def _secure(node: Child, config: Path, programs: Programs, security: Security) -> None:
+    """Gives the node its certificate, roles and users."""
+    security.write(config / "security")
+    (config / "roles.yml").write_text(json.dumps(dict(security.roles)))  # JSON is YAML
+    for user, password in security.passwords.items():
+        role = user if user in security.roles else "superuser"
+        done = subprocess.run(
+            [programs.elasticsearch / "bin" / "elasticsearch-users", "useradd", user, "-p", password, "-r", role],
+            env=node.environment | {"ES_JAVA_OPTS": "-XX:TieredStopAtLevel=1"},
+            **account(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise StackError(f"Elasticsearch does not take user {user}:\n{(done.stdout + done.stderr)[-2000:]}")

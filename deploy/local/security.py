@@ -1,0 +1,30 @@
+"""What makes a local server a secured one: its certificate, whom it trusts, who may come in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.place import give
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """PEM texts, `key` in PKCS #8, which is all that Kafka reads; passwords by user, roles as in roles.yml.
+
+    A user of Elasticsearch has the role of its own name, or `superuser` where `roles` has none of it.
+    """
+
+    authority: str
+    certificate: str
+    key: str
+    passwords: Mapping[str, str]
+    roles: Mapping[str, object] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> Path:
+        """Writes what servers read into a folder of their own: ca.pem, cert.pem, key.pem, and both as server.pem."""
+        give(folder)
+        (folder / "ca.pem").write_text(self.authority)
+        (folder / "cert.pem").write_text(self.certificate)
+        (folder / "key.pem").write_text(self.key)
+        (folder / "server.pem").write_text(self.key + self.certificate)
+        return folder
