@@ -5,8 +5,8 @@ import sys
 import click
 
 from agents.commands import publish, ship, status, worker
-from agents.elastic import ElasticsearchError
 from agents.publish import PublishError
+from agents.reach import ReachError
 from agents.ship_flows import ShipError
 from agents.topics import TopicError
 from pipeline.cli.judge import judge
@@ -16,7 +16,7 @@ from pipeline.settings import SettingsError
 
 COMMANDS = (judge, publish, worker, ship, status, settings)
 # What the person who typed the command can do something about: said in words, without a traceback.
-MISTAKES = (SettingsError, ManifestError, TopicError, PublishError, ShipError, ElasticsearchError)
+MISTAKES = (SettingsError, ManifestError, TopicError, PublishError, ShipError, ReachError)
 
 
 @click.group(commands=COMMANDS)

@@ -16,8 +16,8 @@ from agents import topics
 from agents import worker as worker_
 from agents.publish import Published
 from agents.publish import publish as publish_
+from agents.reach import ReachError
 from agents.ship_flows import ShipError, Shipper
-from agents.topics import TopicError
 from agents.workers import Heartbeat, read_workers
 from pipeline import logs
 from pipeline import settings as settings_
@@ -62,7 +62,7 @@ def ship(file: Path, *, follow: bool) -> None:
     try:
         shipper = Shipper(settings)
     except KafkaException as error:
-        raise TopicError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
+        raise ReachError(f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
     if not follow:
         lines = shipper.ship(file)
         Console(stderr=True).print(f"{lines} flows of {file} shipped")

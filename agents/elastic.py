@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from elastic_transport import TlsError, TransportError
-from elasticsearch import ApiError, AsyncElasticsearch, AuthenticationException, AuthorizationException
+from elastic_transport import TransportError
+from elasticsearch import ApiError, AsyncElasticsearch
 from mode import Service
 
 from agents.health import Health
+from agents.reach_elasticsearch import refusal
 from pipeline import metrics
 from pipeline.annotate import Document
 from pipeline.index import Bulk, Written, put_templates, write
@@ -18,10 +19,6 @@ from pipeline.settings import Settings
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 2.0
-
-
-class ElasticsearchError(RuntimeError):
-    """Elasticsearch refuses us, and will until somebody changes something; the message says what."""
 
 
 class Elastic(Service):
@@ -62,10 +59,9 @@ class Elastic(Service):
         while not self.should_stop:
             try:
                 await put_templates(self._client, self._settings.shards, self._settings.replicas)
-            except (AuthenticationException, AuthorizationException, TlsError) as error:
-                raise ElasticsearchError(f"{self._where} refuses us: {_words(error)}") from None
             except (ApiError, TransportError) as error:
-                problem = f"{self._where} is waited for: {_words(error)}"
+                problem = await asyncio.to_thread(refusal, self._settings, error)
+                problem = problem or f"{self._where} is waited for: {_words(error)}"
                 self._health.tell("elasticsearch", problem)
                 log.warning(problem)
                 await self.sleep(_RETRY_SECONDS)

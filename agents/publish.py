@@ -43,7 +43,7 @@ def publish(
     gone is removed.
 
     Raises ManifestError where a manifest is wrong, PublishError where another source owns the
-    policies or Kafka did not take it, TopicError where the topics cannot be used.
+    policies or Kafka did not take it, ReachError and TopicError where it or the topics cannot be used.
     """
     loaded = load_paths([directory])
     policies = to_policies(loaded)

@@ -8,6 +8,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from agents.kafka_log import LOG
+from agents.reach_kafka import list_topics
 from pipeline.settings import Settings
 
 _DAY_MS = 86_400_000
@@ -58,16 +59,10 @@ class Topics:
 def create(settings: Settings) -> None:
     """Create the topics that are not there yet; those that are stay as they are.
 
-    Raises TopicError where Kafka cannot be reached, refuses, or holds a topic with another number of
-    partitions.
+    Raises ReachError where Kafka does not answer or refuses us, TopicError where a topic cannot be made or
+    has another number of partitions.
     """
-    admin = AdminClient(settings.kafka.confluent(), logger=LOG)
-    topics = list(Topics(settings))
-    try:
-        there = admin.list_topics(timeout=_TIMEOUT).topics
-    except KafkaException as error:
-        reason = error.args[0].str()
-        raise TopicError(f"Kafka at {settings.kafka.bootstrap} does not answer: {reason}") from None
+    topics, there = list(Topics(settings)), list_topics(settings.kafka)
     wrong = [
         f"topic {topic.name} has {len(there[topic.name].partitions)} partitions, not {topic.partitions}: set"
         " FLOWTIER_TOPICS_PARTITIONS to what it has, or choose another FLOWTIER_TOPICS_PREFIX"
@@ -76,16 +71,23 @@ def create(settings: Settings) -> None:
     ]
     if wrong:
         raise TopicError("\n".join(wrong))
-    _create(admin, [topic for topic in topics if topic.name not in there], settings.topics.replication_factor)
+    _create(settings, [topic for topic in topics if topic.name not in there])
 
 
-def _create(admin: AdminClient, topics: list[Topic], copies: int) -> None:
+def _create(settings: Settings, topics: list[Topic]) -> None:
     if not topics:
         return
+    admin, copies = AdminClient(settings.kafka.confluent(), logger=LOG), settings.topics.replication_factor
     new = [NewTopic(topic.name, topic.partitions, copies, config=topic.config) for topic in topics]
     for name, done in admin.create_topics(new, operation_timeout=_TIMEOUT).items():
         try:
             done.result(_TIMEOUT)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
+            code = error.args[0].code()
+            if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise TopicError(
+                    f"topic {name}: we may neither see it nor create it: allow user"
+                    f" {settings.kafka.sasl_username} to Describe or to Create it"
+                ) from None
+            if code != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
                 raise TopicError(f"topic {name} cannot be created: {error.args[0].str()}") from None

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import faust
 from mode import Service
 
-from agents import topics
+from agents import reach_elasticsearch, topics
 from agents.annotate_flows import Annotator, Batch
 from agents.app import App, make_app
 from agents.elastic import Elastic
@@ -21,9 +21,11 @@ from pipeline.settings import Settings
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then finish what is in hand and leave the group.
 
-    Raises TopicError where the topics cannot be used, and whatever ended the worker.
+    Raises TopicError where the topics cannot be used, ReachError where Kafka is away or a server refuses us,
+    and whatever ended the worker.
     """
     topics.create(settings)
+    asyncio.run(reach_elasticsearch.check(settings.elasticsearch))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = make_worker(settings)

@@ -13,7 +13,9 @@ from mode import Service
 
 from agents.health import Health
 from agents.kafka_log import LOG
-from agents.topics import TopicError, Topics
+from agents.reach import ReachError
+from agents.reach_kafka import list_topics
+from agents.topics import Topics
 from agents.whole_topic import WholeTopic
 from pipeline.settings import Settings
 
@@ -76,16 +78,19 @@ class ReportHealth(Service):
 
 
 def read_workers(settings: Settings) -> list[Heartbeat]:
-    """The last heartbeat of each worker of the last day, by host. Raises TopicError where Kafka is away."""
+    """The last heartbeat of each worker of the last day, by host. Raises ReachError where Kafka is away."""
     last: dict[str, Heartbeat] = {}
     name = Topics(settings).workers.name
+    if name not in list_topics(settings.kafka):
+        return []
     try:
         with WholeTopic(settings, name) as topic:
             for message in topic.read_to_end():
                 heartbeat = msgspec.json.decode(message.value() or b"", type=Heartbeat)
                 last[heartbeat.worker] = heartbeat
     except KafkaException as error:
-        raise TopicError(f"topic {name} at {settings.kafka.bootstrap}: {error.args[0].str()}") from None
+        reason = error.args[0].str()
+        raise ReachError(f"Kafka at {settings.kafka.bootstrap}, topic {name}: {reason}") from None
     recent = (each for each in last.values() if each.at > time.time() - _FORGET_SECONDS)
     return sorted(recent, key=lambda each: (each.host, each.at))
 

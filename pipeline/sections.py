@@ -89,18 +89,24 @@ class Kafka(Section):
             options["sasl_plain_username"] = self.sasl_username
             options["sasl_plain_password"] = self.sasl_password.get_secret_value()
         if self.uses_tls:
-            options["ssl_context"] = self._ssl_context()
+            options["ssl_context"] = self.ssl_context()
         return options
 
-    def _ssl_context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-            if self.cert:
-                context.load_cert_chain(self.cert, self.key)
-        except OSError as error:  # SSLError is one
-            names = ", ".join(f"{PREFIX}KAFKA_{name}" for name in ("CA", "CERT", "KEY"))
-            raise SettingsError(f"{names}: the certificate files cannot be used: {error}") from None
-        return context
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """What TLS is spoken by, None without; raises SettingsError where a file cannot be read."""
+        return _ssl_context("KAFKA", self.ca, self.cert, self.key) if self.uses_tls else None
+
+
+def _ssl_context(section: str, ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+    names, file = f"{PREFIX}{section}_CA", ca
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if cert:
+            names, file = f"{PREFIX}{section}_CERT and {PREFIX}{section}_KEY", cert
+            context.load_cert_chain(cert, key, password="")  # else a person would be asked
+    except OSError as error:  # SSLError is one
+        raise SettingsError(f"{names}: {file} cannot be used: {error.strerror or error}") from None
+    return context
 
 
 class Topics(Section):
@@ -159,6 +165,19 @@ class Elasticsearch(Section):
             )
         return self
 
+    @property
+    def uses_tls(self) -> bool:
+        return any(url.startswith("https:") for url in self.urls)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """What TLS is spoken by, None without; raises SettingsError where the file cannot be read."""
+        if not self.uses_tls:
+            return None
+        context = _ssl_context("ELASTICSEARCH", self.ca, None, None)
+        if not self.verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+
     def client_options(self) -> dict[str, Any]:
         """Arguments of `AsyncElasticsearch`; holds the secrets, so never to be logged."""
         options: dict[str, Any] = {"hosts": list(self.urls), "request_timeout": self.timeout_seconds}
@@ -166,7 +185,7 @@ class Elasticsearch(Section):
             options["api_key"] = self.api_key.get_secret_value()
         if self.username and self.password:
             options["basic_auth"] = (self.username, self.password.get_secret_value())
-        if any(url.startswith("https:") for url in self.urls):
+        if self.uses_tls:
             options["verify_certs"] = self.verify
             if self.ca:
                 options["ca_certs"] = str(self.ca)

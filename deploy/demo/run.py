@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents import topics
+from agents.reach import ReachError
 from agents.topics import TopicError
 from deploy.demo.arrivals import Arrivals
 from deploy.demo.commands import Worker, flowtier, worker
@@ -39,7 +40,8 @@ _POLL_SECONDS = 0.5
 def demo(flows: int, seed: int, console: Console) -> None:
     """Everything from empty servers to the tables; stops what it started, whatever happens.
 
-    Raises StackError where a server, a command or the worker fails, TopicError where Kafka refuses.
+    Raises StackError where a server, a command or the worker fails, TopicError or ReachError where Kafka
+    refuses.
     """
     sample = _sample(local() / "demo-sample", flows, seed)
     with Stack("demo") as stack:
@@ -126,7 +128,7 @@ def main(flows: int, seed: int) -> None:
     signal.signal(signal.SIGTERM, _interrupted)
     try:
         demo(flows, seed, Console())
-    except (StackError, TopicError, ApiError, TransportError) as error:
+    except (StackError, TopicError, ReachError, ApiError, TransportError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Stopped.")

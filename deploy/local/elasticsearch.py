@@ -72,11 +72,12 @@ def elasticsearch(
 def _secure(node: Child, config: Path, programs: Programs, security: Security) -> None:
     """Gives the node its certificate, roles and users."""
     security.write(config / "security")
+    program = programs.elasticsearch / "bin" / "elasticsearch-users"
     (config / "roles.yml").write_text(json.dumps(dict(security.roles)))  # JSON is YAML
     for user, password in security.passwords.items():
         role = user if user in security.roles else "superuser"
         done = subprocess.run(
-            [programs.elasticsearch / "bin" / "elasticsearch-users", "useradd", user, "-p", password, "-r", role],
+            [program, "useradd", user, "-p", password, "-r", role],
             env=node.environment | {"ES_JAVA_OPTS": "-XX:TieredStopAtLevel=1"},
             **account(),
             capture_output=True,
@@ -84,4 +85,5 @@ def _secure(node: Child, config: Path, programs: Programs, security: Security) -
             check=False,
         )
         if done.returncode:
-            raise StackError(f"Elasticsearch does not take user {user}:\n{(done.stdout + done.stderr)[-2000:]}")
+            told = (done.stdout + done.stderr)[-2000:]
+            raise StackError(f"Elasticsearch does not take user {user}:\n{told}")

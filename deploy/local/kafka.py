@@ -61,8 +61,10 @@ def kafka(
     """
     give(folder)
     port = free_port(preferred_port)
-    protocols = {"PLAINTEXT": port} | ({name: free_port() for name in ("SASL_SSL", "SSL")} if security else {})
-    listeners = ",".join(f"{name}://127.0.0.1:{number}" for name, number in protocols.items())
+    ports = {"PLAINTEXT": port}
+    if security:
+        ports |= {"SASL_SSL": free_port(), "SSL": free_port()}
+    listeners = ",".join(f"{name}://127.0.0.1:{number}" for name, number in ports.items())
     properties, data = folder / "server.properties", folder / "data"
     text = PROPERTIES.format(listeners=listeners, controller_port=free_port(), data=data)
     if security:

@@ -21,7 +21,7 @@ class Security:
     roles: Mapping[str, object] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
-        """Writes what servers read into a folder of their own: ca.pem, cert.pem, key.pem, and both as server.pem."""
+        """Writes what servers read into a folder: ca.pem, cert.pem, key.pem, and both as server.pem."""
         give(folder)
         (folder / "ca.pem").write_text(self.authority)
         (folder / "cert.pem").write_text(self.certificate)
