@@ -1,10 +1,11 @@
 """Elasticsearch on one node: Elastic's minimal distribution, with security where it is asked for."""
 
-import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+
+import yaml
 
 from deploy.local.child import Child
 from deploy.local.errors import StackError
@@ -73,11 +74,10 @@ def _secure(node: Child, config: Path, programs: Programs, security: Security) -
     """Gives the node its certificate, roles and users."""
     security.write(config / "security")
     program = programs.elasticsearch / "bin" / "elasticsearch-users"
-    (config / "roles.yml").write_text(json.dumps(dict(security.roles)))  # JSON is YAML
-    for user, password in security.passwords.items():
-        role = user if user in security.roles else "superuser"
+    (config / "roles.yml").write_text(yaml.safe_dump(dict(security.roles)))  # in lines: JSON is not read
+    for user in security.roles:
         done = subprocess.run(
-            [program, "useradd", user, "-p", password, "-r", role],
+            [program, "useradd", user, "-p", security.passwords[user], "-r", user],
             env=node.environment | {"ES_JAVA_OPTS": "-XX:TieredStopAtLevel=1"},
             **account(),
             capture_output=True,

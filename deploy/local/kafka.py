@@ -43,6 +43,7 @@ ssl.keystore.location={folder}/server.pem
 ssl.truststore.type=PEM
 ssl.truststore.location={folder}/ca.pem
 listener.name.ssl.ssl.client.auth=required
+ssl.principal.mapping.rules=RULE:^.*CN=([^,]+).*$/$1/
 sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={login}
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={login}
@@ -57,7 +58,7 @@ def kafka(
 ) -> Child:
     """The broker with its data in `folder`, formatted where it is new; raises StackError.
 
-    A secured one listens by SASL_SSL and SSL too: `addresses` tells where.
+    A secured one also listens by SASL_SSL and SSL: `addresses` tells where.
     """
     give(folder)
     port = free_port(preferred_port)

@@ -9,9 +9,9 @@ from deploy.local.place import give
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """PEM texts, `key` in PKCS #8, which is all that Kafka reads; passwords by user, roles as in roles.yml.
+    """PEM texts, `key` in PKCS #8, which is all that Kafka reads; passwords by user.
 
-    A user of Elasticsearch has the role of its own name, or `superuser` where `roles` has none of it.
+    Elasticsearch knows those users who have a role of their own name in `roles`, as in its roles.yml.
     """
 
     authority: str

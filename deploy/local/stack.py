@@ -9,6 +9,7 @@ from deploy.local.fetch import fetch
 from deploy.local.kafka import kafka
 from deploy.local.place import give, local
 from deploy.local.progress import step
+from deploy.local.security import Security
 
 
 class Stack:
@@ -20,9 +21,12 @@ class Stack:
             print(stack.kafka, stack.elasticsearch)   # 127.0.0.1:21234, http://127.0.0.1:25678
     """
 
-    def __init__(self, name: str, *, ports: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, name: str, *, ports: tuple[int, int] | None = None, security: Security | None = None
+    ) -> None:
         """`name` is the folder under `.local/`; `ports` of both are taken where they are free."""
         self.folder = local() / name
+        self._security = security
         self._ports = ports or (None, None)
         found = {name: Child.find(self.folder / name) for name in ("elasticsearch", "kafka")}
         self.servers = {name: server for name, server in found.items() if server}
@@ -47,9 +51,10 @@ class Stack:
         give(self.folder)
         try:
             kafka_port, elasticsearch_port = self._ports
-            search = elasticsearch(self.folder / "elasticsearch", programs, elasticsearch_port)
+            folder, security = self.folder, self._security
+            search = elasticsearch(folder / "elasticsearch", programs, elasticsearch_port, security)
             self._spawn("elasticsearch", search)  # the slower one first
-            self._spawn("kafka", kafka(self.folder / "kafka", programs, kafka_port))
+            self._spawn("kafka", kafka(folder / "kafka", programs, kafka_port, security))
             for server in reversed(self.servers.values()):
                 server.wait()
         except BaseException:

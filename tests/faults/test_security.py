@@ -1,0 +1,137 @@
+"""TLS and authentication on the real servers: who is let in does everything, who is not is told why."""
+
+import time
+
+import pytest
+
+from agents.cli import COMMANDS
+from tests.agents.installation import ALLOW_ALL, Installation, flow, lines
+from tests.faults.refused import ELASTICSEARCH, KAFKA
+from tests.faults.secured import USERS, Secured, secrets, secured, sentences, start
+from tests.waiting import until
+
+QUICKLY = 30  # seconds until four commands have started, at once on a busy machine, and ended
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    with secured(tmp_path_factory.mktemp("certificates")) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(servers, unique, tmp_path):
+    made = servers.install(unique, tmp_path)
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "all.yaml").write_text(ALLOW_ALL)
+    (tmp_path / "flows.log").write_bytes(lines([flow(number) for number in range(100)]) + b"\n")
+    yield made
+    made.close()
+
+
+ARGUMENTS = {
+    "publish": ("publish", "{folder}/policies"),
+    "worker": ("worker",),
+    "ship": ("ship", "{folder}/flows.log"),
+    "status": ("status",),
+}
+
+
+def arguments(command: str, installation: Installation) -> list[str]:
+    return [each.format(folder=installation.folder) for each in ARGUMENTS[command]]
+
+
+def run(command: str, installation: Installation, options: dict[str, str]) -> tuple[int, str]:
+    """Exit code and output of a command."""
+    process = start(installation.environment | options, *arguments(command, installation))
+    output = "".join(process.communicate(timeout=60))
+    return process.returncode, searched(output)
+
+
+def searched(output: str) -> str:
+    """The output, in which no secret is found."""
+    assert not [secret for secret in secrets() if secret in output]
+    return output
+
+
+SHA_256 = {"FLOWTIER_KAFKA_SASL_MECHANISM": "SCRAM-SHA-256"}
+MEANS = {
+    "SCRAM-SHA-512": Secured.options,
+    "SCRAM-SHA-256": lambda servers, user: servers.options(user) | SHA_256,
+    "client certificate": Secured.certified,
+}
+
+
+@pytest.mark.parametrize("means", MEANS)
+def test_who_is_let_in_does_its_work_with_the_documented_rights_alone(servers, installation, means) -> None:
+    options = {command: MEANS[means](servers, user) for command, user in USERS.items()}
+    code, output = run("publish", installation, options["publish"])
+    assert code == 0, output
+    installation.options = options["worker"]
+    worker = installation.start_worker()
+    until(worker.ready)
+    code, output = run("ship", installation, options["ship"])
+    assert code == 0, output
+    until(lambda: documents(servers, installation) == 100)
+    until(lambda: worker.health()["lag"] == 0)
+    code, output = run("status", installation, options["status"])
+    assert (code, "ready" in output) == (0, True), output
+    assert worker.health()["problems"] == {}
+    assert worker.stop() == 0
+    searched(worker.log.read_text())
+
+
+def documents(servers: Secured, installation: Installation) -> int:
+    with servers.search() as client:
+        index = f"flowtier_flows.{installation.name}.*"
+        client.indices.refresh(index=index)
+        return client.count(index=index)["count"]
+
+
+def changed(servers: Secured, section: str, changes: dict[str, str]) -> dict[str, str]:
+    ports = {name: address.rpartition(":")[2] for name, address in servers.listeners.items()}
+    ports["ELASTICSEARCH"] = servers.stack.elasticsearch.rpartition(":")[2]
+    return {
+        f"FLOWTIER_{section}_{name}": value.format(folder=servers.folder, **ports)
+        for name, value in changes.items()
+    }
+
+
+def test_the_commands_here_are_those_that_there_are() -> None:
+    offline = {"judge", "settings"}
+    assert {command.name for command in COMMANDS} - offline == set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("case", KAFKA)
+def test_each_command_tells_in_one_sentence_why_kafka_refuses_it(servers, installation, case) -> None:
+    changes, says, setting = KAFKA[case]
+    began = time.monotonic()
+    wrong = changed(servers, "KAFKA", changes)
+    processes = {}
+    for command, user in USERS.items():
+        options = installation.environment | servers.options(user) | wrong
+        processes[command] = start(options, *arguments(command, installation))
+    for command, process in processes.items():
+        output = searched("".join(process.communicate(timeout=60)))
+        (sentence,) = sentences(output)
+        assert process.returncode == 2, command
+        assert (says in sentence, setting in sentence) == (True, True), sentence
+        address = (servers.options(USERS[command]) | wrong)["FLOWTIER_KAFKA_BOOTSTRAP"]
+        assert f"Kafka at {address}" in sentence or "No such file" in says
+        assert "Traceback" not in output
+    assert time.monotonic() - began < QUICKLY
+
+
+@pytest.mark.parametrize("case", ELASTICSEARCH)
+def test_the_worker_tells_in_one_sentence_why_elasticsearch_refuses_it(servers, installation, case) -> None:
+    changes, says, setting = ELASTICSEARCH[case]
+    began = time.monotonic()
+    options = servers.options("worker") | changed(servers, "ELASTICSEARCH", changes)
+    code, output = run("worker", installation, options)
+    (sentence,) = sentences(output)
+    assert code == 2
+    assert (says in sentence, setting in sentence) == (True, True), sentence
+    address = options.get("FLOWTIER_ELASTICSEARCH_URLS", servers.stack.elasticsearch)
+    assert f"Elasticsearch at {address}" in sentence or "No such file" in says
+    assert "Traceback" not in output
+    assert time.monotonic() - began < QUICKLY
