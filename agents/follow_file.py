@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.log_files import LogFile, Parcel, rotated
+from agents.log_files import LogFile, Parcel, Stamp, rotated, stamp
 from agents.places import Places
 from pipeline import metrics
 
@@ -23,22 +23,21 @@ class FollowFile:
         self._most = most
         self._keep = keep
         self._open: dict[int, LogFile] = {}
-        self._settled: dict[int, int] = {}  # inode ▸ size of rotated files that were read to their end
-        self._copies: dict[int, str] = {}  # inode ▸ fingerprint of files whose content is being read already
+        self._settled: dict[int, Stamp] = {}  # by inode: rotated files that were read to their end
 
     def parcels(self, *, flush: bool) -> Iterator[Parcel]:
         """What came since the last look; what fills no whole parcel only with `flush`."""
         self.open_new()
         for inode, log in list(self._open.items()):
-            if log.was_cut:
-                self._close(inode)
-                continue
-            quiet = self._is_rotated(inode) and log.quiet_seconds > _QUIET
-            for parcel in log.parcels(self._node, self._most, flush=flush or quiet, ended=quiet):
+            cut, as_it_was = log.was_cut, log.stamp
+            quiet = not cut and self._is_rotated(inode) and log.quiet_seconds > _QUIET
+            for parcel in log.parcels(self._node, self._most, flush=flush or cut or quiet, ended=quiet):
                 self._places.remember(parcel.place)
                 yield parcel
-            if quiet and not log.behind:
-                self._settled[inode] = log.size
+            done = quiet and not (log.behind and log.is_whole)
+            if done:
+                self._settled[inode] = as_it_was
+            if cut or done:
                 self._close(inode)
         metrics.SHIPPER_BEHIND.set(sum(log.behind for log in self._open.values()))
 
@@ -52,21 +51,23 @@ class FollowFile:
 
     def _consider(self, path: Path) -> None:
         status = path.stat()
-        inode, being_read = status.st_ino, {log.fingerprint for log in self._open.values()}
-        if inode in self._open or self._copies.get(inode) in being_read:
+        if status.st_ino in self._open or (path != self._file and self._is_done(status)):
             return
-        if path != self._file and self._is_done(status):
-            return
-        log = LogFile.begun(path, self._places)
-        if log and log.fingerprint in being_read:  # a copy: its turn comes when the original is closed
-            self._copies[inode] = log.fingerprint
+        log = LogFile(path)
+        if self._is_readable(log, ended=path != self._file and log.quiet_seconds > _QUIET):
+            log.resume(self._places)
+            self._open[log.inode] = log
+        else:
             log.close()
-        elif log:
-            self._open[inode] = log
+
+    def _is_readable(self, log: LogFile, *, ended: bool) -> bool:
+        """Not before it can be told from others, nor while what it is a copy of is being read."""
+        others = {other.fingerprint for other in self._open.values()}
+        return (log.has_begun or ended) and log.inode not in self._open and log.fingerprint not in others
 
     def _is_done(self, status: os.stat_result) -> bool:
         old = status.st_mtime < time.time() - self._keep
-        return old or self._settled.get(status.st_ino) == status.st_size
+        return old or self._settled.get(status.st_ino) == stamp(status)
 
     def _is_rotated(self, inode: int) -> bool:
         try:

@@ -6,16 +6,23 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 import zstandard
 
 from agents.places import TAIL, Place, Places, digest
 
 _ROTATED = re.compile(r"[.-]\d[\w.:-]*")  # what follows the name: .1, .2.gz, -20260131
+
+type _Packing = Callable[[BinaryIO], BinaryIO]
+# What is said of a packed file that has no end yet.
+_TORN = (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
+
+type Stamp = tuple[int, int]  # size and time of the last change: a file that has neither changed is as it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,51 +40,57 @@ class Parcel:
 class LogFile:
     """One open file; it is read to its end even after it was renamed or deleted.
 
-    Offsets are bytes of the content; of a compressed file, of what was compressed.
+    Offsets are bytes of the content; of a compressed file, of what was compressed. Nothing is buffered:
+    what is read is what stands in the file now.
     """
 
-    def __init__(self, path: Path, places: Places) -> None:
-        """Opens the file where it was left; raises OSError where that cannot be done."""
+    def __init__(self, path: Path) -> None:
+        """Raises OSError where it cannot be read. What it is all comes from the one open file: its path may
+        be another file's a moment later."""
         self._path = path
-        self._stream = _open(path)
-        self.inode = path.stat().st_ino
-        self.fingerprint = digest(self._stream.readline(TAIL))
-        self._offset = places.resume(self.inode, self.fingerprint, self._before)
-        self._tail = self._before(self._offset)
+        self._file = path.open("rb", buffering=0)
+        self._written = os.fstat(self._file.fileno())
+        self.inode = self._written.st_ino
+        self._packing = _packing(self._file)
+        first = self._first_line()
+        self.has_begun = first.endswith(b"\n") or len(first) == TAIL  # else there is nothing to tell it by
+        self.fingerprint = digest(first)
+        self.is_whole = True  # or packed, and torn off somewhere
+        self._offset = 0
+        self._tail = b""  # what stands before the offset
         self._rest = b""  # read, but not given out
 
-    @classmethod
-    def begun(cls, path: Path, places: Places) -> Self | None:
-        """The file, once it has a whole first line to tell it by."""
-        with path.open("rb") as stream:
-            first = stream.readline(TAIL)
-        return cls(path, places) if first.endswith(b"\n") or len(first) == TAIL else None
+    def resume(self, places: Places) -> None:
+        """Go on where the file was left."""
+        if self._packing:
+            self._unpack(self._packing)
+        self._offset = places.resume(self.inode, self.fingerprint, self._before)
+        self._tail = self._before(self._offset)
 
     def close(self) -> None:
-        self._stream.close()
+        self._file.close()
 
     @property
     def behind(self) -> int:
         """Bytes that have been written to the file and were not given out."""
-        return max(0, self.size - self._offset)
+        return max(0, os.fstat(self._file.fileno()).st_size - self._offset)
 
     @property
-    def size(self) -> int:
-        """Of the file itself, in bytes."""
-        return os.fstat(self._stream.fileno()).st_size
+    def stamp(self) -> Stamp:
+        return stamp(self._status())
 
     @property
     def quiet_seconds(self) -> float:
         """How long nothing has been written to it."""
-        return time.time() - os.fstat(self._stream.fileno()).st_mtime
+        return time.time() - self._status().st_mtime
 
     @property
     def was_cut(self) -> bool:
         """Whether the file has been emptied, or written anew, under us."""
-        here = self._stream.tell()
-        same = self._before(self._offset) == self._tail
-        self._stream.seek(here)
-        return not same
+        known = (self._tail + self._rest)[-TAIL:]
+        if not known:
+            return not self._packing and digest(self._first_line()) != self.fingerprint
+        return self._before(self._offset + len(self._rest)) != known
 
     def parcels(self, node: str, most: int, *, flush: bool, ended: bool = False) -> Iterator[Parcel]:
         """What was not given out yet in parcels of `most` bytes, less only with `flush`.
@@ -86,14 +99,20 @@ class LogFile:
         out in pieces, which the worker refuses and says so.
         """
         while True:
-            self._rest += self._stream.read(most - len(self._rest))
+            self._rest += self._read(most - len(self._rest))
             full = len(self._rest) == most
             cut = self._rest.rfind(b"\n") + 1
-            if (full and not cut) or (ended and not full):
+            if (full and not cut) or (ended and not full and self.is_whole):
                 cut = len(self._rest)
             if not cut or not (full or flush):
                 return
             yield self._parcel(node, cut)
+
+    def _read(self, size: int) -> bytes:
+        """What comes next; nothing where the file was cut."""
+        found = os.pread(self._file.fileno(), size, self._offset + len(self._rest))
+        # Asked afterwards: what stands behind what we know is the rest of it, and not something new.
+        return b"" if self.was_cut else found
 
     def _parcel(self, node: str, size: int) -> Parcel:
         value, self._rest = self._rest[:size], self._rest[size:]
@@ -110,10 +129,32 @@ class LogFile:
         return Parcel(value, place)
 
     def _before(self, offset: int) -> bytes:
-        """What stands before an offset; the stream is at the offset afterwards."""
+        """What stands before an offset."""
         start = max(0, offset - TAIL)
-        self._stream.seek(start)
-        return self._stream.read(offset - start)
+        return os.pread(self._file.fileno(), offset - start, start)
+
+    def _first_line(self) -> bytes:
+        self._file.seek(0)
+        if self._packing is None:
+            return _first_line(os.pread(self._file.fileno(), TAIL, 0))
+        try:
+            return _first_line(self._packing(self._file).read(TAIL))
+        except _TORN:
+            return b""
+
+    def _status(self) -> os.stat_result:
+        return self._written if self._packing else os.fstat(self._file.fileno())
+
+    def _unpack(self, packing: _Packing) -> None:
+        """On disk and not in memory, since places in it have to be found again."""
+        content = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the LogFile
+        self._file.seek(0)
+        with self._file as packed:
+            try:
+                shutil.copyfileobj(packing(packed), content)
+            except _TORN:  # it is still being written
+                self.is_whole = False
+        self._file = content
 
 
 def rotated(file: Path) -> list[Path]:
@@ -123,26 +164,31 @@ def rotated(file: Path) -> list[Path]:
         for path in file.parent.iterdir()
         if path.name.startswith(file.name) and _ROTATED.fullmatch(path.name.removeprefix(file.name))
     ]
-    return sorted(found, key=lambda path: path.stat().st_mtime)
+    return sorted(found, key=_changed)
 
 
-def _open(path: Path) -> BinaryIO:
-    stream = path.open("rb")
-    magic = stream.read(4)
-    stream.seek(0)
+def stamp(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_mtime_ns
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # rotation is under way
+        return 0.0
+
+
+def _first_line(content: bytes) -> bytes:
+    return content[: content.find(b"\n") + 1] or content
+
+
+def _packing(file: BinaryIO) -> _Packing | None:
+    magic = file.read(4)
     if magic[:2] == b"\x1f\x8b":
-        return _unpacked(cast("BinaryIO", gzip.GzipFile(fileobj=stream)))
+        return lambda packed: cast("BinaryIO", gzip.GzipFile(fileobj=packed))
     if magic == zstandard.FRAME_HEADER:
-        return _unpacked(
-            cast("BinaryIO", zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True))
+        return lambda packed: cast(
+            "BinaryIO",
+            zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True, closefd=False),
         )
-    return stream
-
-
-def _unpacked(stream: BinaryIO) -> BinaryIO:
-    """On disk and not in memory, since places in it have to be found again."""
-    unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the LogFile
-    with stream:
-        shutil.copyfileobj(stream, unpacked)
-    unpacked.seek(0)
-    return cast("BinaryIO", unpacked)
+    return None

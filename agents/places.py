@@ -1,6 +1,6 @@
 """How far each file of a node's flow log is in Kafka: records of topic `shipper-places`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Literal
 
@@ -67,10 +67,9 @@ class Places:
         places._places = dict(self._places)
         return places
 
-    def at(self, key: str) -> int:
-        """The offset under a key, 0 where there is none."""
-        place = self._places.get(key)
-        return place.offset if place else 0
+    def get(self, keys: Iterable[str]) -> dict[str, Place]:
+        """The places under some keys, those that there are."""
+        return {key: self._places[key] for key in keys if key in self._places}
 
     def resume(self, inode: int, fingerprint: str, tail: Callable[[int], bytes]) -> int:
         """Where to go on in a file; `tail` gives what stands before an offset in it.

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from agents.follow_file import FollowFile
 from agents.log_files import LogFile, Parcel
-from agents.places import Places, encode
+from agents.places import Place, Places, encode
 from agents.topics import Topics
 from agents.transactions import OPEN_SECONDS, Record, Transactions
 from agents.whole_topic import WholeTopic, text
@@ -27,6 +27,7 @@ _WAITS = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between tries while Kafka is away
 _STOPPING = 10.0
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)  # noqa: SLF001
 _DAY = 86_400
+_TAKEN_OVER = "another shipper has taken over node {node}: this one ends"
 
 
 class ShipError(RuntimeError):
@@ -61,7 +62,8 @@ class Shipper:
         Raises OSError where it cannot be read, ShipError where another shipper took over.
         """
         lines = 0
-        source = LogFile(file, self._places)
+        source = LogFile(file)
+        source.resume(self._places)
         for parcel in source.parcels(self._node, self._settings.shipper.batch_bytes, flush=True, ended=True):
             while not self._offer(parcel):
                 pass
@@ -82,6 +84,8 @@ class Shipper:
             for parcel in follower.parcels(flush=flush):
                 while not self._offer(parcel) and not stop.is_set():
                     follower.open_new()
+                if stop.is_set():  # behind one that was not taken, none may be
+                    break
             stop.wait(_POLL)
         self._finish(_STOPPING)
 
@@ -129,17 +133,16 @@ class Shipper:
             return parcels
 
     def _deliver(self, parcels: list[Parcel]) -> None:
-        """Try until the parcels are in Kafka."""
-        missing = parcels
+        """Try until the parcels are in Kafka: all at once, or none."""
+        after = {parcel.place.key: parcel.place for parcel in parcels}
+        before = self._places.get(after)
         for wait in _waits():
             try:
                 if wait:
                     time.sleep(wait)
                     self._settle()
-                    missing = [
-                        each for each in missing if each.place.offset > self._places.at(each.place.key)
-                    ]
-                self._try(missing)
+                if not wait or not self._is_done(before, after):
+                    self._try(parcels, after)
                 break
             except KafkaException as error:
                 metrics.SHIPPER_WAITING.set(1)
@@ -153,22 +156,29 @@ class Shipper:
             self._held -= sum(len(each.value) for each in parcels)
             self._changed.notify_all()
 
-    def _try(self, parcels: list[Parcel]) -> None:
+    def _is_done(self, before: dict[str, Place], after: dict[str, Place]) -> bool:
+        """Whether Kafka has what it could not say that it had taken."""
+        now = self._places.get(after)
+        if now not in (before, after):
+            raise ShipError(_TAKEN_OVER.format(node=self._node))
+        return now == after
+
+    def _try(self, parcels: list[Parcel], after: dict[str, Place]) -> None:
         began = time.monotonic()
         try:
-            self._transactions.run(self._records(parcels))
+            self._transactions.run(self._records(parcels, after))
         except KafkaException as error:
             # Kafka also shuts out who left a transaction open for too long: that one may begin again.
             if error.args[0].code() in _FENCED and time.monotonic() - began < OPEN_SECONDS:
-                raise ShipError(f"another shipper has taken over node {self._node}: this one ends") from None
+                raise ShipError(_TAKEN_OVER.format(node=self._node)) from None
             raise
-        for parcel in parcels:
-            self._places.remember(parcel.place)
+        for place in after.values():
+            self._places.remember(place)
 
-    def _records(self, parcels: list[Parcel]) -> Iterator[Record]:
+    def _records(self, parcels: list[Parcel], after: dict[str, Place]) -> Iterator[Record]:
         for parcel in parcels:
             yield Record(self._topics.flows.name, None, parcel.value)
-        for place in {parcel.place.key: parcel.place for parcel in parcels}.values():
+        for place in after.values():
             yield Record(self._topics.shipper_places.name, *encode(place))
 
     def _settle(self) -> None:

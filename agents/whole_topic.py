@@ -1,5 +1,6 @@
 """A topic that its reader holds in full: every committed record from the first on, in nobody's group."""
 
+import time
 from typing import Self, cast
 
 import stamina
@@ -12,23 +13,30 @@ from pipeline.settings import Settings
 END = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client has no other name for it
 
 _TIMEOUT = 10.0
+_PATIENCE = 60.0  # longer than any transaction of ours is open
 _AT_ONCE = 10_000  # records
 
 
 def _is_new(error: Exception) -> bool:
     """Whether Kafka has just made the topic, and its broker does not know of it yet."""
-    codes = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
+    codes = (
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    )
     return isinstance(error, KafkaException) and error.args[0].code() in codes
 
 
 class WholeTopic:
-    """Reads one topic from its beginning; `at_end` once everything has been read that was there then.
+    """Reads one topic from its beginning; `at_end` once everything has been read that was there then, of
+    transactions still open then too: those are waited for.
 
     Raises KafkaException where Kafka cannot be reached in the beginning; later it is waited for.
     """
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self.at_end = False
+        self._topic = topic
         options = settings.kafka.confluent() | {
             "group.id": "flowtier-reader",  # asked for by the client, never joined
             "isolation.level": "read_committed",
@@ -36,10 +44,7 @@ class WholeTopic:
             "enable.partition.eof": True,
         }
         self._consumer = Consumer(options, logger=LOG)
-        parts = [
-            TopicPartition(topic, partition, OFFSET_BEGINNING)
-            for partition in self._consumer.list_topics(topic, _TIMEOUT).topics[topic].partitions
-        ]
+        parts = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in self._partitions(topic)]
         self._ends = {part.partition: self._end(part) for part in parts}
         self._behind = set(self._ends)
         self._consumer.assign(parts)
@@ -55,18 +60,36 @@ class WholeTopic:
                 if cast("int", message.offset()) + 1 >= self._ends[partition]:
                     self._behind.discard(partition)
             elif error.code() == END:
-                self._behind.discard(partition)
+                # The end of what is committed: it lies before the first record of an open transaction.
+                if cast("int", message.offset()) >= self._ends[partition]:
+                    self._behind.discard(partition)
             elif error.fatal():
                 raise KafkaException(error)
         self.at_end = not self._behind
         return records
 
     def read_to_end(self) -> list[Message]:
-        """Every record up to the end, as it was in the beginning."""
-        records = self.read(0.1)
+        """Every record up to the end, as it was in the beginning.
+
+        Raises KafkaException where nothing has come for a minute.
+        """
+        records: list[Message] = []
+        heard = time.monotonic()
         while not self.at_end:
-            records += self.read(0.1)
+            found = self.read(0.1)
+            records += found
+            heard = time.monotonic() if found else heard
+            if time.monotonic() - heard > _PATIENCE:
+                reason = f"no more records of topic {self._topic} came within {_PATIENCE:.0f} s"
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason))  # noqa: SLF001
         return records
+
+    @stamina.retry(on=_is_new, timeout=_TIMEOUT)
+    def _partitions(self, topic: str) -> list[int]:
+        found = self._consumer.list_topics(topic, _TIMEOUT).topics[topic]
+        if found.error:  # without partitions: it would look like an empty topic
+            raise KafkaException(found.error)
+        return list(found.partitions)
 
     @stamina.retry(on=_is_new, timeout=_TIMEOUT)
     def _end(self, part: TopicPartition) -> int:
