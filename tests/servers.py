@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.local.errors import StackError
 from deploy.local.place import local
+from deploy.local.security import Security
 from deploy.local.stack import Stack
 from tests import containers
 
@@ -36,11 +37,11 @@ def address(server: str) -> str:
 
 
 @contextmanager
-def own_stack() -> Iterator[Stack]:
+def own_stack(security: Security | None = None) -> Iterator[Stack]:
     """A stack that nobody else uses, removed in the end; raises StackError."""
     controller = os.environ[CONTROLLER]
     with _run(controller):  # from now on the run is known, and cleared away should it be killed
-        stack = Stack(f"tests/{controller}/{OWN}{uuid.uuid4().hex[:8]}")
+        stack = Stack(f"tests/{controller}/{OWN}{uuid.uuid4().hex[:8]}", security=security)
     try:
         stack.start()
         yield stack

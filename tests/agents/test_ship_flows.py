@@ -1,59 +1,30 @@
 """The node shipper on the real Kafka: each line once, whatever happens to it and to its file."""
 
 import gzip
-import os
-import shutil
 import signal
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import zstandard
 from confluent_kafka import Producer
 
-from tests.agents.installation import FLOWTIER, ROOT, Installation
+from tests.agents.shipping import (
+    Following,
+    compressed,
+    copied_and_emptied,
+    is_shipped,
+    numbered,
+    renamed,
+    shipped,
+)
 from tests.waiting import until
-
-QUICK = {"FLOWTIER_SHIPPER_BATCH_SECONDS": "0.1", "FLOWTIER_SHIPPER_PORT": "0"}
-
-
-def numbered(first: int, count: int) -> bytes:
-    return b"".join(b'{"line": %d}\n' % number for number in range(first, first + count))
-
-
-def shipped(installation: Installation) -> list[bytes]:
-    """The lines that a reader of committed records sees, in order of their numbers."""
-    values = [record.value() for record in installation.records(installation.topics.flows.name)]
-    return sorted(b"".join(value.rstrip(b"\n") + b"\n" for value in values).splitlines(keepends=True))
-
-
-def is_shipped(installation: Installation, first: int, count: int) -> Callable[[], bool]:
-    return lambda: shipped(installation) == sorted(numbered(first, count).splitlines(keepends=True))
 
 
 @pytest.fixture
-def follow(installation, tmp_path):
+def follow(installation):
     """Starts a shipper that follows flows.log."""
-    installation.options |= QUICK
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOWTIER_")}
-        with (tmp_path / f"shipper{len(started)}.log").open("wb") as output:
-            process = subprocess.Popen(
-                [*FLOWTIER, "ship", "--follow", str(tmp_path / "flows.log")],
-                cwd=ROOT,
-                env=environment | installation.environment,
-                stderr=output,
-            )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+    following = Following(installation)
+    yield following
+    following.close()
 
 
 PACKED = {"flows.log": lambda content: content, "flows.gz": gzip.compress, "flows.zst": zstandard.compress}
@@ -74,20 +45,6 @@ def test_a_file_that_is_not_there_is_one_sentence(installation, tmp_path) -> Non
     assert done.stderr.strip().splitlines()[-1].endswith("nothing.log: there is no such file")
 
 
-def renamed(file: Path) -> None:
-    file.rename(file.with_name("flows.log.1"))
-
-
-def copied_and_emptied(file: Path) -> None:
-    shutil.copy(file, file.with_name("flows.log.1"))
-    os.truncate(file, 0)
-
-
-def compressed(file: Path) -> None:
-    file.with_name("flows.log.1.gz").write_bytes(gzip.compress(file.read_bytes()))
-    file.unlink()
-
-
 @pytest.mark.parametrize("rotate", [renamed, copied_and_emptied, compressed])
 def test_rotation_loses_nothing_and_repeats_nothing(installation, follow, tmp_path, rotate) -> None:
     file = tmp_path / "flows.log"
@@ -96,7 +53,7 @@ def test_rotation_loses_nothing_and_repeats_nothing(installation, follow, tmp_pa
     until(is_shipped(installation, 0, 500))
     with file.open("ab") as log:
         log.write(numbered(500, 500))
-    rotate(file)
+    rotate(file, tmp_path / "flows.log.1")
     with file.open("ab") as log:
         log.write(numbered(1_000, 500))
     until(is_shipped(installation, 0, 1_500))
@@ -120,7 +77,7 @@ def test_a_shipper_killed_again_and_again_ships_each_line_once(installation, fol
         with file.open("ab") as log:
             log.write(numbered(number * step, step))
         if number == 1:
-            renamed(file)
+            renamed(file, tmp_path / "flows.log.1")
         until(lambda: len(shipped(installation)) > number * step)  # noqa: B023
         process.kill()
         process.wait()
@@ -146,7 +103,7 @@ def test_a_second_shipper_of_a_node_ends_the_first_and_goes_on(installation, fol
 
     until(write_until_it_ended)
     assert first.returncode == 2
-    assert "another shipper has taken over node node" in (tmp_path / "shipper0.log").read_text()
+    assert "another shipper has taken over node node" in follow.log(0).read_text()
     until(is_shipped(installation, 0, written))
 
 

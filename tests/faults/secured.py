@@ -24,6 +24,7 @@ from elasticsearch import Elasticsearch
 from deploy.local.kafka import addresses
 from deploy.local.security import Security
 from deploy.local.stack import Stack
+from tests import servers
 from tests.agents.installation import FLOWTIER, ROOT, Installation
 
 # The user of each command.
@@ -152,11 +153,8 @@ def secured(folder: Path) -> Iterator[Secured]:
         passwords=PASSWORDS,
         roles=ROLES,
     )
-    with Stack(f"tests/security-{os.getpid()}", security=security) as stack:
-        try:
-            yield Secured(stack, folder, addresses(stack.folder / "kafka"))
-        finally:
-            stack.remove()
+    with servers.own_stack(security) as stack:
+        yield Secured(stack, folder, addresses(stack.folder / "kafka"))
 
 
 def _pkcs8(key: bytes) -> str:
