@@ -4,7 +4,16 @@ import time
 from typing import Self, cast
 
 import stamina
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from agents.kafka_log import LOG
 from pipeline.settings import Settings
@@ -44,10 +53,10 @@ class WholeTopic:
             "enable.partition.eof": True,
         }
         self._consumer = Consumer(options, logger=LOG)
-        parts = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in self._partitions(topic)]
-        self._ends = {part.partition: self._end(part) for part in parts}
+        self._admin = AdminClient(settings.kafka.confluent(), logger=LOG)
+        self._ends = self._ask_ends()
         self._behind = set(self._ends)
-        self._consumer.assign(parts)
+        self._consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in self._ends])
 
     def read(self, seconds: float) -> list[Message]:
         """The next records; [] where there are none within some seconds."""
@@ -85,16 +94,17 @@ class WholeTopic:
         return records
 
     @stamina.retry(on=_is_new, timeout=_TIMEOUT)
-    def _partitions(self, topic: str) -> list[int]:
-        found = self._consumer.list_topics(topic, _TIMEOUT).topics[topic]
-        if found.error:  # without partitions: it would look like an empty topic
+    def _ask_ends(self) -> dict[int, int]:
+        """The offset behind the last record of each partition, committed or not."""
+        found = self._admin.list_topics(self._topic, _TIMEOUT).topics[self._topic]
+        if found.error:  # and no partitions: it would look like an empty topic
             raise KafkaException(found.error)
-        return list(found.partitions)
-
-    @stamina.retry(on=_is_new, timeout=_TIMEOUT)
-    def _end(self, part: TopicPartition) -> int:
-        end: int = self._consumer.get_watermark_offsets(part, _TIMEOUT)[1]
-        return end
+        parts = {TopicPartition(self._topic, number): OffsetSpec.latest() for number in found.partitions}  # type: ignore[no-untyped-call]
+        # The consumer would be told of the end of what is committed.
+        asked = self._admin.list_offsets(
+            parts, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_TIMEOUT
+        )
+        return {part.partition: answer.result().offset for part, answer in asked.items()}
 
     def close(self) -> None:
         self._consumer.close()

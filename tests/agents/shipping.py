@@ -35,10 +35,16 @@ class Following:
 
     installation: Installation
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    options: dict[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
         return self.installation.folder / "flows.log"
+
+    def holds(self) -> str:
+        """The files that the last shipper has open."""
+        folder = Path(f"/proc/{self.started[-1].pid}/fd")
+        return " ".join(str(each.readlink()) for each in folder.iterdir() if each.exists())
 
     def log(self, number: int) -> Path:
         return self.installation.folder / f"shipper{number}.log"
@@ -49,7 +55,7 @@ class Following:
             process = subprocess.Popen(
                 [*FLOWTIER, "ship", "--follow", str(self.file)],
                 cwd=ROOT,
-                env=environment | self.installation.environment | QUICK,
+                env=environment | self.installation.environment | QUICK | self.options,
                 stderr=output,
             )
         self.started.append(process)
