@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from agents.elastic import Elastic
 from agents.flows_topic import Taken
@@ -13,10 +14,12 @@ from agents.follow_policies import FollowPolicies
 from agents.topics import Topics
 from agents.transactions import Record
 from pipeline import metrics
-from pipeline.annotate import Document, Tally, tally
+from pipeline.annotate import Tally, tally
 from pipeline.dead_letter import Reject, to_record
 from pipeline.decode import Limits
+from pipeline.flow import FlowBatch
 from pipeline.index import Bulk
+from pipeline.match.verdict import Verdicts
 from pipeline.observe import observe
 from pipeline.process import Processed, process
 from pipeline.settings import Settings
@@ -93,44 +96,76 @@ class Annotator:
         except Exception as error:  # noqa: BLE001
             batch.annotated.set_exception(error)
             return
-        indexing = asyncio.create_task(self._index(batch, *judged))
+        indexing = asyncio.create_task(self._index(batch, judged))
         self._indexing.add(indexing)
         indexing.add_done_callback(self._indexing.discard)
 
-    def _judge(self, taken: Taken) -> tuple[Processed, list[Record], Tally]:
+    def _judge(self, taken: Taken) -> "_Judged":
         with metrics.BATCH_SECONDS.labels("judge").time():
             judge = self._policies.judge
             processed = process(taken.messages, judge, time.time(), self._limits)
-            counts = tally(processed.batch, processed.verdicts, judge.changed_at)
-            return processed, list(self._observations(processed)), counts
+            learned = self._learn(processed.batch, processed.verdicts, judge.changed_at)
+            return _Judged(processed, judge.changed_at, learned)
 
-    def _observations(self, processed: Processed) -> Iterator[Record]:
-        for namespace, value in observe(processed.batch, processed.verdicts):
-            yield Record(self._topics.observations.name, namespace.encode(), value)
+    def _learn(self, batch: FlowBatch, verdicts: Verdicts, changed_at: int) -> "_Learned":
+        topic = self._topics.observations.name
+        observations = [Record(topic, key.encode(), value) for key, value in observe(batch, verdicts)]
+        return _Learned(observations, tally(batch, verdicts, changed_at))
 
-    async def _index(
-        self, batch: Batch, processed: Processed, observations: list[Record], counts: Tally
-    ) -> None:
+    def _learn_without(self, judged: "_Judged", refused: set[str]) -> "_Learned":
+        """What the flows taught but those whose documents Elasticsearch refused."""
+        batch, verdicts = judged.processed.batch, judged.processed.verdicts
+        rows = {row for row, id_ in enumerate(batch.ids) if id_ in refused}
+        kept = replace(verdicts, outcome=np.delete(verdicts.outcome, sorted(rows)))
+        return self._learn(batch.without(rows), kept, judged.changed_at)
+
+    async def _index(self, batch: Batch, judged: "_Judged") -> None:
+        processed, learned = judged.processed, judged.learned
         try:
             with metrics.BATCH_SECONDS.labels("index").time():
                 written = await self._elastic.write(processed.documents, self._bulk)
+            if refused := {each.origin.document_id for each in written.rejects}:
+                run = asyncio.get_running_loop().run_in_executor
+                learned = await run(self._judging, self._learn_without, judged, refused)
         except Exception as error:  # noqa: BLE001
             batch.annotated.set_exception(error)
             return
-        rejects = processed.rejects + written.rejects
+        documents = [each.id for each in processed.documents if each.id not in refused]
+        rejects = batch.taken.unreadable + processed.rejects + written.rejects
         records = [_reject_record(self._topics.rejects.name, each) for each in rejects]
-        documents = len(processed.documents) - len(written.rejects)
-        refused = refused_messages(processed.documents, rejects) if rejects else frozenset()
-        classes = processed.verdicts.classes
-        answer = Annotated(observations + records, counts, rejects, documents, classes, refused)
+        answer = Annotated(
+            records=learned.observations + records,
+            tally=learned.tally,
+            rejects=rejects,
+            documents=len(documents),
+            classes=processed.verdicts.classes,
+            refused=refused_messages(documents, rejects) if rejects else frozenset(),
+        )
         batch.annotated.set_result(answer)
 
 
-def refused_messages(documents: list[Document], rejects: list[Reject]) -> frozenset[tuple[int, int]]:
-    """Partition and offset of the messages of which nothing was taken."""
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What some flows taught: the records of their observations, and how many there are of each kind."""
+
+    observations: list[Record]
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A batch that waits to be indexed; the revision that judged it is in force since `changed_at`."""
+
+    processed: Processed
+    changed_at: int
+    learned: _Learned
+
+
+def refused_messages(documents: list[str], rejects: list[Reject]) -> frozenset[tuple[int, int]]:
+    """Partition and offset of the messages of which nothing was taken; `documents` by their ids."""
     refused = Counter((each.origin.partition, each.origin.offset) for each in rejects)
     for document in documents:
-        _, partition, offset, _ = document.id.rsplit("-", 3)
+        _, partition, offset, _ = document.rsplit("-", 3)
         refused.pop((int(partition), int(offset)), None)
     return frozenset(refused)
 

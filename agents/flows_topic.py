@@ -1,9 +1,10 @@
 """The flows topic as one worker sees it: batches out, and one transaction for what came of each."""
 
 import itertools
+import time
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -13,8 +14,10 @@ from confluent_kafka.admin import AdminClient
 from agents.kafka_log import LOG
 from agents.topics import Topics
 from agents.transactions import Record, Transactions
+from agents.unreadable_batches import end_of_batch, is_unreadable
 from agents.whole_topic import END
 from pipeline import flow, metrics
+from pipeline.dead_letter import Origin, Reject
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -26,11 +29,15 @@ _FIRST_MESSAGE_BYTES = 512 * 1024  # what a message is taken to weigh before any
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Messages taken in `epoch`, and the offsets to commit once they are done, by partition."""
+    """Messages taken in `epoch`, and the offsets to commit once they are done, by partition.
+
+    `unreadable`: batches between them that nobody can read.
+    """
 
     epoch: int
-    messages: list[flow.Message]
-    until: dict[int, int]
+    messages: list[flow.Message] = field(default_factory=list)
+    until: dict[int, int] = field(default_factory=dict)
+    unreadable: list[Reject] = field(default_factory=list)
 
     def __str__(self) -> str:
         ends = ", ".join(f"{partition} before {offset}" for partition, offset in sorted(self.until.items()))
@@ -48,6 +55,7 @@ class FlowsTopic:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._worker = settings.worker
         self._name = Topics(settings).flows.name
         self._epochs = itertools.count(1)
@@ -72,19 +80,25 @@ class FlowsTopic:
         """The next messages, about as many as the settings say; None where there are none now."""
         if self._epoch != self._assigned_epoch:
             self._start_over()
-        epoch, messages, until = self._epoch, [], {}
+        taken, damaged = Taken(self._epoch), dict[int, Message]()
         for message in self._consume():
             partition, offset = _place(message)
-            if _is_end(message):
-                until[partition] = offset
+            if partition in damaged:
+                continue
+            if is_unreadable(message):
+                damaged[partition] = message
+            elif _is_end(message):
+                taken.until[partition] = offset
             else:
-                until[partition] = offset + 1
-                messages.append(self._plain(message, partition, offset))
-        if messages:
+                taken.until[partition] = offset + 1
+                taken.messages.append(self._plain(message, partition, offset))
+        for message in damaged.values():
+            self._leave_out(message, taken)
+        if taken.messages or damaged:
             self._check_topic_id()
-        if epoch == self._epoch:
-            return Taken(epoch, messages, until) if until else None
-        if until:  # of before and after a rebalance, who knows which: all of it is read again
+        if taken.epoch == self._epoch:
+            return taken if taken.until else None
+        if taken.until:  # of before and after a rebalance, who knows which: all of it is read again
             self._epoch = next(self._epochs)
         return None
 
@@ -130,24 +144,41 @@ class FlowsTopic:
         known = tuple((name, value) for name, value in headers if value is not None)
         return flow.Message(message.value(), self._topic_id, partition, offset, message.timestamp()[1], known)
 
+    def _leave_out(self, message: Message, taken: Taken) -> None:
+        """Go on behind the batch that cannot be read, in whose place the message stands."""
+        (partition, first), error = _place(message), message.error()
+        assert error
+        try:
+            end = end_of_batch(self._settings, self._name, partition, first)
+            self._consumer.seek(TopicPartition(self._name, partition, end))
+        except KafkaException as failed:
+            self._drop(f"a batch cannot be read, nor what is behind it: {failed.args[0].str()}")
+            return
+        if end > first:
+            reason = f"cannot be read: the messages at offsets {first} to {end - 1} ({error.str()})"
+            log.error(reason, partition=partition)
+            origin = Origin(self._topic_id, partition, first, int(time.time() * 1000), None)
+            taken.unreadable.append(Reject(origin, "read", reason, None))
+            taken.until[partition] = end
+
     def _behind(self, committed: TopicPartition) -> int:
         # Asked for anew: what the client has heard of a paused partition is old.
         low, high = self._consumer.get_watermark_offsets(committed, _TIMEOUT)
         return max(0, high - max(low, committed.offset))
 
-    def _consume(self) -> Iterable[Message]:
+    def _consume(self) -> Iterator[Message]:
         size, flows = 0, 0
         while size < self._worker.batch_bytes and flows < self._worker.batch_flows:
             room = (self._worker.batch_bytes - size) // self._message_bytes
             most = max(1, min(room, self._worker.batch_flows - flows))
-            found = [message for message in self._consumer.consume(most, _WAIT) if _is_readable(message)]
-            values = [message.value() or b"" for message in found if not _is_end(message)]
+            found = [message for message in self._consumer.consume(most, _WAIT) if _tells(message)]
+            values = [message.value() or b"" for message in found if message.error() is None]
             yield from found
             if values:
                 self._message_bytes = 1 + sum(map(len, values)) // len(values)
             size += sum(map(len, values))
             flows += sum(value.count(b"\n") + 1 for value in values)
-            if len(found) < most:
+            if len(found) < most or any(map(is_unreadable, found)):
                 return
 
     def _start_over(self) -> None:
@@ -235,9 +266,10 @@ def _is_end(message: Message) -> bool:
     return error is not None and error.code() == END
 
 
-def _is_readable(message: Message) -> bool:
+def _tells(message: Message) -> bool:
+    """Whether it is more than word of a trouble that the client itself gets over."""
     error = message.error()
-    if error is None or error.code() == END:
+    if error is None or error.code() == END or is_unreadable(message):
         return True
     log.warning("Kafka", reason=error.str(), partition=message.partition(), offset=message.offset())
     return False

@@ -10,7 +10,7 @@ import orjson
 
 from pipeline.flow import Message
 
-type Stage = Literal["decode", "index"]
+type Stage = Literal["read", "decode", "index"]
 type Headers = list[tuple[str, bytes]]
 
 KEPT_BYTES = 64 * 1024
@@ -45,6 +45,11 @@ class Origin(NamedTuple):
     def plain(cls, message: Message) -> "Origin":
         when = max(message.timestamp, 0)  # -1: a producer from before Kafka had timestamps
         return cls(message.topic_id, message.partition, message.offset, when, None)
+
+    @property
+    def document_id(self) -> str:
+        """The id of the document of this flow."""
+        return f"{self.topic_id}-{self.partition}-{self.offset}-{self.row}"
 
     def headers(self) -> Headers:
         """The headers that tell this origin."""

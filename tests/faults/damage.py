@@ -1,0 +1,63 @@
+"""Damage to the batches in a topic's log, as a disk does it, or a producer with another codec."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+# Of a batch's header (record format 2): where the CRC stands, what it covers, and where the records begin.
+CRC, COVERED, ATTRIBUTES, RECORDS = 17, 21, 21, 61
+
+type Damage = Callable[[bytearray], None]
+
+
+def batches(log: bytes) -> list[tuple[int, int]]:
+    """Begin and end of each batch of a segment that holds messages, in bytes."""
+    found, begin = [], 0
+    while begin < len(log):
+        end = begin + 12 + struct.unpack_from(">i", log, begin + 8)[0]
+        if not log[begin + ATTRIBUTES + 1] & 0x20:  # marks the ends of transactions
+            found.append((begin, end))
+        begin = end
+    return found
+
+
+def damage(segment: Path, numbers: list[int], how: Damage) -> None:
+    """Change these batches of a segment, counted from 0; Kafka must not be running."""
+    log = bytearray(segment.read_bytes())
+    for begin, end in [batches(log)[number] for number in numbers]:
+        batch = log[begin:end]
+        how(batch)
+        log[begin:end] = batch
+    segment.write_bytes(log)
+
+
+def flip(batch: bytearray) -> None:
+    """Some bytes in the middle: what a bad disk does."""
+    middle = (RECORDS + len(batch)) // 2
+    for at in range(middle, middle + 40):
+        batch[at] ^= 0x5A
+
+
+def flip_and_sign(batch: bytearray) -> None:
+    """The same, but found right by whoever checks the CRC."""
+    flip(batch)
+    _sign(batch)
+
+
+def unknown_codec(batch: bytearray) -> None:
+    """Packed as no client knows how to unpack it."""
+    batch[ATTRIBUTES + 1] |= 0x07
+    _sign(batch)
+
+
+def _sign(batch: bytearray) -> None:
+    struct.pack_into(">I", batch, CRC, _crc32c(batch[COVERED:]))
+
+
+def _crc32c(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
