@@ -15,7 +15,7 @@ from agents.kafka_log import LOG
 from agents.topics import Topics
 from agents.transactions import Record, Transactions
 from agents.unreadable_batches import end_of_batch, is_unreadable
-from agents.whole_topic import END
+from agents.whole_topic import is_end
 from pipeline import flow, metrics
 from pipeline.dead_letter import Origin, Reject
 from pipeline.settings import Settings
@@ -87,7 +87,7 @@ class FlowsTopic:
                 continue
             if is_unreadable(message):
                 damaged[partition] = message
-            elif _is_end(message):
+            elif is_end(message):
                 taken.until[partition] = offset
             else:
                 taken.until[partition] = offset + 1
@@ -261,15 +261,10 @@ def _place(message: Message) -> tuple[int, int]:
     return partition, offset
 
 
-def _is_end(message: Message) -> bool:
-    error = message.error()
-    return error is not None and error.code() == END
-
-
 def _tells(message: Message) -> bool:
     """Whether it is more than word of a trouble that the client itself gets over."""
     error = message.error()
-    if error is None or error.code() == END or is_unreadable(message):
+    if error is None or is_end(message) or is_unreadable(message):
         return True
     log.warning("Kafka", reason=error.str(), partition=message.partition(), offset=message.offset())
     return False

@@ -6,7 +6,7 @@ from typing import Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from agents.kafka_log import LOG
-from agents.whole_topic import END
+from agents.whole_topic import is_end
 from pipeline.settings import Settings
 
 _TIMEOUT = 10.0
@@ -65,15 +65,13 @@ class _Probe:
     def unreadable_at(self, offset: int) -> int | None:
         """The first offset, as its header says, of the unreadable batch at `offset`; None for another."""
         self._consumer.assign([TopicPartition(self._topic, self._partition, offset)])
-        message = self._consumer.poll(_TIMEOUT)
-        if message is None:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
-        if is_unreadable(message):
-            return message.offset()
-        error = message.error()
-        if error is not None and error.code() != END:
-            raise KafkaException(error)
-        return None
+        while message := self._consumer.poll(_TIMEOUT):
+            if is_unreadable(message):
+                return message.offset()
+            if message.error() is None or is_end(message):
+                return None
+            # Else it is late word of where the place before this one led.
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
 
     def __enter__(self) -> Self:
         return self

@@ -18,9 +18,6 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from agents.kafka_log import LOG
 from pipeline.settings import Settings
 
-# What a consumer is given where a partition has no more records, instead of a record.
-END = KafkaError._PARTITION_EOF  # noqa: SLF001 - the client has no other name for it
-
 _TIMEOUT = 10.0
 _PATIENCE = 60.0  # longer than any transaction of ours is open
 _AT_ONCE = 10_000  # records
@@ -34,6 +31,12 @@ def _is_new(error: Exception) -> bool:
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     )
     return isinstance(error, KafkaException) and error.args[0].code() in codes
+
+
+def is_end(message: Message) -> bool:
+    """Whether a consumer was given this because the partition has no more records."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its only name
 
 
 class WholeTopic:
@@ -68,7 +71,7 @@ class WholeTopic:
                 # Where records never stop coming, there is no end to be told of.
                 if cast("int", message.offset()) + 1 >= self._ends[partition]:
                     self._behind.discard(partition)
-            elif error.code() == END:
+            elif is_end(message):
                 # The end of what is committed: it lies before the first record of an open transaction.
                 if cast("int", message.offset()) >= self._ends[partition]:
                     self._behind.discard(partition)

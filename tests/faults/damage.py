@@ -10,7 +10,7 @@ CRC, COVERED, ATTRIBUTES, RECORDS = 17, 21, 21, 61
 type Damage = Callable[[bytearray], None]
 
 
-def batches(log: bytes) -> list[tuple[int, int]]:
+def batches(log: bytearray) -> list[tuple[int, int]]:
     """Begin and end of each batch of a segment that holds messages, in bytes."""
     found, begin = [], 0
     while begin < len(log):
@@ -54,7 +54,7 @@ def _sign(batch: bytearray) -> None:
     struct.pack_into(">I", batch, CRC, _crc32c(batch[COVERED:]))
 
 
-def _crc32c(data: bytes) -> int:
+def _crc32c(data: bytearray) -> int:
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte

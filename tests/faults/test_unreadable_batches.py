@@ -1,6 +1,7 @@
 """Batches that nobody can read: each is one reject, and the partition goes on behind it."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from itertools import count
 
@@ -34,6 +35,7 @@ def server(unique) -> Iterator[Child]:
     server.start()
     yield server
     server.stop()
+    shutil.rmtree(folder.parent)
 
 
 @pytest.fixture
