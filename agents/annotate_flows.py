@@ -16,9 +16,9 @@ from agents.transactions import Record
 from pipeline import metrics
 from pipeline.annotate import Tally, tally
 from pipeline.dead_letter import Reject, to_record
-from pipeline.decode import Limits
 from pipeline.flow import FlowBatch
 from pipeline.index import Bulk
+from pipeline.limits import limits_of
 from pipeline.match.verdict import Verdicts
 from pipeline.observe import observe
 from pipeline.process import Processed, process
@@ -80,7 +80,7 @@ class Annotator:
         self._policies = policies
         self._judging = judging
         self._elastic = elastic
-        self._limits = _limits(settings)
+        self._limits = limits_of(settings.flows)
         options = settings.elasticsearch
         self._bulk = Bulk(options.bulk_documents, options.bulk_bytes, options.bulk_concurrency)
         self._indexing: set[asyncio.Task[None]] = set()
@@ -174,7 +174,3 @@ def _reject_record(topic: str, reject: Reject) -> Record:
     key, value, headers = to_record(reject)
     return Record(topic, key, value, tuple(headers))
 
-
-def _limits(settings: Settings) -> Limits:
-    flows = settings.flows
-    return Limits(flows.retention_days * 86_400, flows.max_ahead_hours * 3_600, flows.max_message_bytes)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.kafka_log import LOG
 from agents.topics import Topics
 from agents.transactions import Record, Transactions
-from agents.unreadable_batches import end_of_batch, is_unreadable
+from agents.unreadable_batches import UNREADABLE, end_of_batch
 from agents.whole_topic import is_end
 from pipeline import flow, metrics
 from pipeline.dead_letter import Origin, Reject
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 _WAIT = 0.2  # seconds that a batch which is not full waits for more
 _TIMEOUT = 10.0
+# With these the client tells that it does not know where to go on.
+_STRAYED = UNREADABLE | {KafkaError._AUTO_OFFSET_RESET}  # noqa: SLF001
 _FIRST_MESSAGE_BYTES = 512 * 1024  # what a message is taken to weigh before any has been seen
 
 
@@ -61,6 +63,7 @@ class FlowsTopic:
         self._epochs = itertools.count(1)
         self._epoch = self._assigned_epoch = 0
         self._assigned: list[int] = []
+        self._positions: dict[int, int] = {}  # by partition: what comes next
         self._paused: set[int] = set()
         self._message_bytes = _FIRST_MESSAGE_BYTES
         self._admin = AdminClient(settings.kafka.confluent(), logger=LOG)
@@ -78,24 +81,28 @@ class FlowsTopic:
 
     def take(self) -> Taken | None:
         """The next messages, about as many as the settings say; None where there are none now."""
-        if self._epoch != self._assigned_epoch:
-            self._start_over()
-        taken, damaged = Taken(self._epoch), dict[int, Message]()
+        if self._epoch != self._assigned_epoch and not self._start_over():
+            return None
+        taken, strayed = Taken(self._epoch), dict[int, KafkaError]()
         for message in self._consume():
-            partition, offset = _place(message)
-            if partition in damaged:
+            partition, error = _partition(message), message.error()
+            if partition in strayed:
                 continue
-            if is_unreadable(message):
-                damaged[partition] = message
-            elif is_end(message):
-                taken.until[partition] = offset
-            else:
-                taken.until[partition] = offset + 1
+            if _has_strayed(message):
+                assert error
+                strayed[partition] = error
+                continue
+            offset = message.offset()
+            assert offset is not None
+            taken.until[partition] = offset if is_end(message) else offset + 1
+            if error is None:
                 taken.messages.append(self._plain(message, partition, offset))
-        for message in damaged.values():
-            self._leave_out(message, taken)
-        if taken.messages or damaged:
+        if taken.messages or strayed:
             self._check_topic_id()
+        if taken.epoch == self._epoch:
+            self._positions |= taken.until
+            if strayed:
+                self._go_on(strayed, taken)
         if taken.epoch == self._epoch:
             return taken if taken.until else None
         if taken.until:  # of before and after a rebalance, who knows which: all of it is read again
@@ -144,22 +151,28 @@ class FlowsTopic:
         known = tuple((name, value) for name, value in headers if value is not None)
         return flow.Message(message.value(), self._topic_id, partition, offset, message.timestamp()[1], known)
 
-    def _leave_out(self, message: Message, taken: Taken) -> None:
-        """Go on behind the batch that cannot be read, in whose place the message stands."""
-        (partition, first), error = _place(message), message.error()
-        assert error
+    def _go_on(self, strayed: dict[int, KafkaError], taken: Taken) -> None:
+        """Go on behind what cannot be read, in partitions where the client has lost its way."""
         try:
-            end = end_of_batch(self._settings, self._name, partition, first)
-            self._consumer.seek(TopicPartition(self._name, partition, end))
+            for partition, error in strayed.items():
+                first = self._positions[partition]
+                end = self._positions[partition] = self._next_readable(partition, first, error)
+                if end > first:
+                    reason = f"cannot be read: the messages at offsets {first} to {end - 1} ({error.str()})"
+                    origin = Origin(self._topic_id, partition, first, int(time.time() * 1000), None)
+                    taken.unreadable.append(Reject(origin, "read", reason, None))
+                    taken.until[partition] = end
+                    log.error(reason, partition=partition)
+            self._assign()
         except KafkaException as failed:
-            self._drop(f"a batch cannot be read, nor what is behind it: {failed.args[0].str()}")
-            return
-        if end > first:
-            reason = f"cannot be read: the messages at offsets {first} to {end - 1} ({error.str()})"
-            log.error(reason, partition=partition)
-            origin = Origin(self._topic_id, partition, first, int(time.time() * 1000), None)
-            taken.unreadable.append(Reject(origin, "read", reason, None))
-            taken.until[partition] = end
+            self._drop(f"Kafka does not say where to go on: {failed.args[0].str()}")
+
+    def _next_readable(self, partition: int, offset: int, error: KafkaError) -> int:
+        if error.code() in UNREADABLE:
+            return end_of_batch(self._settings, self._name, partition, offset)
+        # Deleted before we came there. What is still there means that the client has gone astray.
+        low, high = self._consumer.get_watermark_offsets(TopicPartition(self._name, partition), _TIMEOUT)
+        return min(max(low, offset), high)
 
     def _behind(self, committed: TopicPartition) -> int:
         # Asked for anew: what the client has heard of a paused partition is old.
@@ -178,17 +191,33 @@ class FlowsTopic:
                 self._message_bytes = 1 + sum(map(len, values)) // len(values)
             size += sum(map(len, values))
             flows += sum(value.count(b"\n") + 1 for value in values)
-            if len(found) < most or any(map(is_unreadable, found)):
+            if len(found) < most or any(map(_has_strayed, found)):
                 return
 
-    def _start_over(self) -> None:
-        self._assigned_epoch = self._epoch
-        if self._assigned:
-            self._begin()
+    def _start_over(self) -> bool:
+        """Read the assigned partitions from what is committed; False where Kafka does not tell that now."""
+        epoch = self._epoch
+        try:
+            parts = self._parts(self._assigned)
+            committed = self._consumer.committed(parts, _TIMEOUT) if parts else []
+            self._positions = {part.partition: self._begin(part) for part in committed}
+            self._assign()
+        except KafkaException as error:
+            log.warning("Kafka does not say what is committed", reason=error.args[0].str())
+            self._consumer.poll(_WAIT)  # whatever it gives will be read again
+            return False
+        self._assigned_epoch = epoch
+        return True
 
-    def _begin(self) -> None:
-        """Read the assigned partitions from what is committed."""
-        self._consumer.assign(self._parts(self._assigned))
+    def _begin(self, committed: TopicPartition) -> int:
+        if committed.offset >= 0:
+            return committed.offset
+        low: int = self._consumer.get_watermark_offsets(committed, _TIMEOUT)[0]
+        return low
+
+    def _assign(self) -> None:
+        """Have the assigned partitions read from where they stand."""
+        self._consumer.assign([TopicPartition(self._name, *place) for place in self._positions.items()])
         # Kafka's client keeps a partition paused that was taken away while it was.
         self._consumer.resume(self._parts(set(self._assigned) - self._paused))
         self._consumer.pause(self._parts(self._paused.intersection(self._assigned)))
@@ -216,12 +245,12 @@ class FlowsTopic:
 
     def _on_assign(self, _: Consumer, parts: list[TopicPartition]) -> None:
         self._assigned = sorted(part.partition for part in parts)
-        self._epoch = self._assigned_epoch = next(self._epochs)
-        self._begin()
+        self._epoch = next(self._epochs)
+        self._consumer.assign([])  # until it is known where to begin
         log.info("partitions assigned", partitions=self._assigned)
 
     def _on_revoke(self, _: Consumer, parts: list[TopicPartition]) -> None:
-        self._assigned = []
+        self._assigned, self._positions = [], {}
         self._epoch = self._assigned_epoch = next(self._epochs)
         log.info("partitions revoked", partitions=sorted(part.partition for part in parts))
 
@@ -240,7 +269,7 @@ def _options(settings: Settings) -> dict[str, object]:
         "partition.assignment.strategy": "roundrobin",
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
+        "auto.offset.reset": "error",  # nothing is read twice or passed over without a word
         "enable.partition.eof": True,  # tells the offset behind a transaction's end mark
         "queued.max.messages.kbytes": max(1, worker.batch_bytes // 1024),
         "fetch.queue.backoff.ms": 10,  # the default of a second costs three quarters of the throughput
@@ -254,17 +283,21 @@ def _writer_name(settings: Settings) -> str:
     return f"{settings.topics.prefix}{settings.worker.group}.{settings.worker.instance or uuid.uuid4().hex}"
 
 
-def _place(message: Message) -> tuple[int, int]:
-    partition, offset = message.partition(), message.offset()
+def _partition(message: Message) -> int:
+    partition = message.partition()
     assert partition is not None
-    assert offset is not None
-    return partition, offset
+    return partition
+
+
+def _has_strayed(message: Message) -> bool:
+    error = message.error()
+    return error is not None and error.code() in _STRAYED
 
 
 def _tells(message: Message) -> bool:
     """Whether it is more than word of a trouble that the client itself gets over."""
     error = message.error()
-    if error is None or is_end(message) or is_unreadable(message):
+    if error is None or is_end(message) or _has_strayed(message):
         return True
     log.warning("Kafka", reason=error.str(), partition=message.partition(), offset=message.offset())
     return False

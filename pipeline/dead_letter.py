@@ -14,6 +14,7 @@ type Stage = Literal["read", "decode", "index"]
 type Headers = list[tuple[str, bytes]]
 
 KEPT_BYTES = 64 * 1024
+KEPT_REASON = 1_000  # characters: some tell the whole of a wrong value
 
 # Headers that carry where and when a flow stood first, so that a replayed reject keeps its document id
 # and, where the record itself has no times, its index.
@@ -21,7 +22,7 @@ _HEADERS = ("flowtier-topic-id", "flowtier-partition", "flowtier-offset", "flowt
 _ROW = "flowtier-row"
 
 _TOPIC_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
-_DETAIL = re.compile(r": | \(| - ")
+_DETAIL = re.compile(r": | \(| - | '")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 
 
@@ -51,6 +52,11 @@ class Origin(NamedTuple):
         """The id of the document of this flow."""
         return f"{self.topic_id}-{self.partition}-{self.offset}-{self.row}"
 
+    @property
+    def key(self) -> bytes:
+        """The key of its records on the dead-letter topic: all of one message, in their order."""
+        return f"{self.topic_id}-{self.partition}-{self.offset}".encode()
+
     def headers(self) -> Headers:
         """The headers that tell this origin."""
         row = [] if self.row is None else [(_ROW, str(self.row).encode())]
@@ -79,8 +85,13 @@ class Reject:
 
     @property
     def kind(self) -> str:
-        """The reason without what differs from flow to flow: fit for the label of a metric."""
-        return _DETAIL.split(self.reason, maxsplit=1)[0]
+        """Fit for the label of a metric."""
+        return kind_of(self.reason)
+
+
+def kind_of(reason: str) -> str:
+    """A reason without what differs from flow to flow: the same for all that have the same cause."""
+    return _DETAIL.split(reason, maxsplit=1)[0]
 
 
 def to_record(reject: Reject) -> tuple[bytes, bytes, Headers]:
@@ -94,13 +105,12 @@ def to_record(reject: Reject) -> tuple[bytes, bytes, Headers]:
         "v": 1,
         "origin": origin._asdict(),
         "stage": reject.stage,
-        "reason": reject.reason,
+        "reason": reject.reason[:KEPT_REASON],
         "size": None if reject.value is None else len(value),
         "sha256": sha256(value).hexdigest(),
         **_kept(value[:KEPT_BYTES], whole=len(value) <= KEPT_BYTES),
     }
-    key = f"{origin.topic_id}-{origin.partition}-{origin.offset}"
-    return key.encode(), orjson.dumps(body), origin.headers()
+    return origin.key, orjson.dumps(body), origin.headers()
 
 
 def _kept(head: bytes, *, whole: bool) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def decode(messages: Sequence[Message], now: float | None = None, limits: Limits
     for message in messages:
         origin = Origin.of(message)
         try:
-            rows.add(message, origin, limits.value_bytes)
+            rows.add(message, origin, limits)
         except RecordError as error:
             rejects.append(Reject(origin, "decode", str(error), message.value))
     columns, good, wrong = Columns(), list[int](), dict[int, str]()

@@ -8,17 +8,26 @@ import msgspec
 import numpy as np
 
 from pipeline.columns import NO_PROTOCOL, NO_TIME
-from pipeline.flow import Endpoint, FlowBatch
+from pipeline.flow import Endpoint, FlowBatch, Ints
+from pipeline.sections import Flows
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is beyond is a reject. `retention` and `ahead` in seconds, `labels` of one endpoint."""
+    """What is beyond is a reject. `retention` and `ahead` in seconds; `value_bytes` and `flows` of one
+    message, `labels` of one endpoint."""
 
-    retention: float = 8 * 86400
-    ahead: float = 86400
-    value_bytes: int = 50_000_000
+    retention: float = 8 * 86_400
+    ahead: float = 86_400
+    value_bytes: int = 16 * 2**20
+    flows: int = 50_000
+    flow_bytes: int = 512 * 1024
     labels: int = 1024
+
+
+def limits_of(flows: Flows) -> Limits:
+    """The limits that the settings ask for."""
+    return Limits(flows.retention_days * 86_400, flows.max_ahead_hours * 3_600, flows.max_message_bytes)
 
 
 class _Labels(msgspec.Struct, gc=False):
@@ -41,11 +50,16 @@ def faults(batch: FlowBatch, now: float | None, limits: Limits) -> dict[int, str
         (batch.start > batch.end, "start_time is after end_time"),
         ((batch.start == NO_TIME) | (batch.end == NO_TIME), "start_time, end_time: no seconds, no RFC 3339"),
         (batch.proto == NO_PROTOCOL, "proto: no protocol's name or number"),
+        (_sizes(batch) > limits.flow_bytes, f"too large: a flow of more than {limits.flow_bytes} bytes"),
     ]
     for i, endpoint in enumerate(batch.endpoints):
         if reason := _endpoint_fault(endpoint, limits.labels):
             checks.append(((batch.source == i) | (batch.dest == i), reason))
     return {int(i): reason for wrong, reason in checks for i in np.flatnonzero(wrong)}
+
+
+def _sizes(batch: FlowBatch) -> Ints:
+    return np.fromiter(map(len, batch.raw), np.int64, len(batch))
 
 
 @lru_cache(maxsize=1 << 14)

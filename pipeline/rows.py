@@ -9,6 +9,7 @@ from msgspec import Raw
 from pipeline import goldmane
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import Message
+from pipeline.limits import Limits
 from pipeline.record import RecordError
 
 _ARRAY = msgspec.json.Decoder(list[Raw])
@@ -23,9 +24,9 @@ class Rows:
     origins: list[Origin] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
 
-    def add(self, message: Message, origin: Origin, value_bytes: int) -> None:
-        """Append the flows of one message, of `value_bytes` at most; RecordError where it has none."""
-        lines = _lines(message.value, value_bytes)
+    def add(self, message: Message, origin: Origin, limits: Limits) -> None:
+        """Append the flows of one message; RecordError where it has none, or is beyond the limits."""
+        lines = _lines(message.value, limits)
         if origin.row is not None and len(lines) > 1:  # one row's origin cannot be theirs
             origin = Origin.plain(message)
         self.starts.append(len(self.raw))
@@ -45,16 +46,25 @@ class Rows:
         return Reject(self.origin(at), "decode", reason, self.raw[at])
 
 
-def _lines(value: bytes | None, most: int) -> list[bytes]:
+def _lines(value: bytes | None, limits: Limits) -> list[bytes]:
     if value is None:
         raise RecordError("a tombstone: the message has no value")
-    if len(value) > most:
-        raise RecordError(f"too large: {len(value)} bytes in one message, the most is {most}")
-    lines = _array(value) if value.lstrip().startswith(b"[") else goldmane.lines(value)
+    if len(value) > limits.value_bytes:
+        raise RecordError(f"too large: {len(value)} bytes in one message, the most is {limits.value_bytes}")
+    is_array = value.lstrip().startswith(b"[")
+    # Looked at before it is cut up: a million commas are worth a hundred times their bytes in memory.
+    if value.count(b"," if is_array else b"\n") > limits.flows * (_COMMAS if is_array else 1):
+        raise RecordError(f"too many flows in one message, the most is {limits.flows}")
+    lines = _array(value) if is_array else goldmane.lines(value)
     found = [line for line in map(bytes.strip, lines) if line]
     if not found:
         raise RecordError("an empty message")
+    if len(found) > limits.flows:
+        raise RecordError(f"too many flows in one message, the most is {limits.flows}")
     return found
+
+
+_COMMAS = 64  # in one flow, about
 
 
 def _array(value: bytes) -> list[bytes]:

@@ -197,7 +197,7 @@ class Flows(Section):
 
     retention_days: Positive = Field(8, description="older flows are rejects; how long the topic keeps them")
     max_ahead_hours: Positive = Field(24, description="flows that end further in the future are rejects")
-    max_message_bytes: Positive = Field(50 * 2**20, description="larger messages are rejects")
+    max_message_bytes: Positive = Field(16 * 2**20, description="larger messages are rejects")
 
 
 class Facts(Section):
