@@ -7,6 +7,8 @@ import click
 from agents.commands import publish, ship, status, worker
 from agents.publish import PublishError
 from agents.reach import ReachError
+from agents.rejects_commands import rejects
+from agents.replay_rejects import RejectsError
 from agents.ship_flows import ShipError
 from agents.topics import TopicError
 from pipeline.cli.judge import judge
@@ -14,9 +16,12 @@ from pipeline.cli.settings import settings
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
-COMMANDS = (judge, publish, worker, ship, status, settings)
+COMMANDS = (judge, publish, worker, ship, status, rejects, settings)
 # What the person who typed the command can do something about: said in words, without a traceback.
-MISTAKES = (SettingsError, ManifestError, TopicError, PublishError, ShipError, ReachError)
+MISTAKES = (
+    *(SettingsError, ManifestError, TopicError, PublishError),
+    *(ShipError, RejectsError, ReachError),
+)
 
 
 @click.group(commands=COMMANDS)

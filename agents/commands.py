@@ -26,7 +26,8 @@ from pipeline.settings import Settings
 _ALIVE_HEARTBEATS = 3  # a worker that missed so many is called silent
 
 
-def _settings() -> Settings:
+def load_settings() -> Settings:
+    """The settings of this run, with its log set up as they say."""
     settings = settings_.load()
     logs.configure(settings.logs)
     return settings
@@ -35,7 +36,7 @@ def _settings() -> Settings:
 @click.command()
 def worker() -> None:
     """Judge the flows of the cluster until told to stop."""
-    worker_.run(_settings())
+    worker_.run(load_settings())
 
 
 @click.command()
@@ -46,7 +47,7 @@ def worker() -> None:
 def publish(directory: Path, *, facts: bool, takeover: bool, source: str | None) -> None:
     """Make what is in DIRECTORY the policies in force; what is not there any more is removed."""
     source = source or f"{socket.gethostname()}:{directory.resolve()}"
-    published = publish_(_settings(), directory, source, with_facts=facts, takeover=takeover)
+    published = publish_(load_settings(), directory, source, with_facts=facts, takeover=takeover)
     _show_published(published, Console(stderr=True))
 
 
@@ -55,7 +56,7 @@ def publish(directory: Path, *, facts: bool, takeover: bool, source: str | None)
 @click.option("--follow", is_flag=True, help="Go on with what is written to it, through rotation.")
 def ship(file: Path, *, follow: bool) -> None:
     """Bring the flow log FILE (gzip and zstd too) to Kafka, each line once."""
-    settings = _settings()
+    settings = load_settings()
     if not follow and not file.is_file():
         raise ShipError(f"{file}: there is no such file")
     topics.create(settings)
@@ -77,7 +78,7 @@ def ship(file: Path, *, follow: bool) -> None:
 @click.command()
 def status() -> None:
     """Show the workers: the policies that they judge by, how far they are, and what troubles them."""
-    settings = _settings()
+    settings = load_settings()
     heartbeats = read_workers(settings)
     table = Table(title=f"Workers of {settings.kafka.bootstrap}")
     for title in ("worker", "revision", "lag", "partitions", "last seen", "health"):

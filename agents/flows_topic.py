@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.kafka_log import LOG
-from agents.topics import Topics
+from agents.topics import Topics, topic_id
 from agents.transactions import Record, Transactions
 from agents.unreadable_batches import UNREADABLE, end_of_batch
 from agents.whole_topic import is_end
@@ -67,7 +67,7 @@ class FlowsTopic:
         self._paused: set[int] = set()
         self._message_bytes = _FIRST_MESSAGE_BYTES
         self._admin = AdminClient(settings.kafka.confluent(), logger=LOG)
-        self._topic_id = self._ask_topic_id()
+        self._topic_id = topic_id(self._admin, self._name)
         self._transactions = Transactions(settings, _writer_name(settings))
         self._consumer = Consumer(_options(settings), logger=LOG)
         self._consumer.subscribe(
@@ -231,17 +231,13 @@ class FlowsTopic:
         """Messages taken between two equal answers are of this topic, and not of one made anew under
         its name, whose offsets would be taken for those of the old one."""
         try:
-            topic_id = self._ask_topic_id()
+            answer = topic_id(self._admin, self._name)
         except KafkaException as error:
             self._drop(f"Kafka does not say which topic this is: {error.args[0].str()}")
             return
-        if topic_id != self._topic_id:
-            self._topic_id = topic_id
+        if answer != self._topic_id:
+            self._topic_id = answer
             self._drop("the flows topic was made anew")
-
-    def _ask_topic_id(self) -> str:
-        described = self._admin.describe_topics(TopicCollection([self._name]), request_timeout=_TIMEOUT)
-        return str(described[self._name].result().topic_id)
 
     def _on_assign(self, _: Consumer, parts: list[TopicPartition]) -> None:
         self._assigned = sorted(part.partition for part in parts)

@@ -2,11 +2,11 @@
 
 from hashlib import sha256
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.kafka_log import LOG
-from agents.topics import Topics
+from agents.topics import Topics, topic_id
 from pipeline import record
 from pipeline.dead_letter import Origin
 from pipeline.flow import Message
@@ -32,9 +32,7 @@ class Originals:
     def __init__(self, settings: Settings) -> None:
         self._name = Topics(settings).flows.name
         self._limits = limits_of(settings.flows)
-        admin = AdminClient(settings.kafka.confluent(), logger=LOG)
-        described = admin.describe_topics(TopicCollection([self._name]), request_timeout=_TIMEOUT)
-        self._topic_id = str(described[self._name].result().topic_id)
+        self._topic_id = topic_id(AdminClient(settings.kafka.confluent(), logger=LOG), self._name)
         options = {
             "group.id": "flowtier-reader",  # asked for by the client, never joined
             "enable.auto.commit": False,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, Uuid
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -54,6 +54,17 @@ class Topics:
 
     def __iter__(self) -> Iterator[Topic]:
         yield from vars(self).values()
+
+
+def topic_id(admin: AdminClient, name: str) -> str:
+    """Kafka's own id of a topic, as Kafka writes it. Raises KafkaException."""
+    described = admin.describe_topics(TopicCollection([name]), request_timeout=_TIMEOUT)
+    return in_kafkas_words(described[name].result().topic_id)
+
+
+def in_kafkas_words(topic_id: Uuid) -> str:
+    # The client writes base64 with + and /, which neither Kafka nor the headers of a reject know.
+    return str(topic_id).replace("+", "-").replace("/", "_")
 
 
 def create(settings: Settings) -> None:

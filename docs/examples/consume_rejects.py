@@ -1,4 +1,4 @@
-"""Prints why flows were rejected, one line each: consume_rejects.py BOOTSTRAP TOPIC [HOW MANY]."""
+"""Prints what was rejected and why, and what was replayed: consume_rejects.py BOOTSTRAP TOPIC [HOW MANY]."""
 
 import json
 import sys
@@ -19,8 +19,10 @@ def main(bootstrap: str, topic: str, most: str = "1000000000") -> None:
     for _ in range(int(most)):
         while (message := consumer.poll(1.0)) is None or message.error():
             pass
-        key, reject = message.key() or b"", json.loads(message.value() or b"{}")
-        print(key.decode(), reject["origin"]["row"], f"{reject['stage']}:", reject["reason"], flush=True)
+        key, record = message.key() or b"", json.loads(message.value() or b"{}")
+        replayed = "replayed" in record  # the reject with the same origin was sent again
+        what = "replayed" if replayed else f"{record['stage']}: {record['reason']}"
+        print(key.decode(), record["origin"]["row"], what, flush=True)
     consumer.close()
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ class Installation:
             if worker.process.poll() is None:
                 worker.kill()
 
-    def produce(self, values: list[bytes], partition: int = -1, **options: Any) -> None:
+    def produce(self, values: Sequence[bytes | None], partition: int = -1, **options: Any) -> None:
         """Messages of the flows topic."""
         producer = Producer({"bootstrap.servers": self.kafka, **options})
         for value in values:

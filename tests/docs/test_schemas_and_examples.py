@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from pipeline.dead_letter import to_record
 from pipeline.decode import decode
 from pipeline.flow import FIELDS, fields_table
+from pipeline.kept_rejects import Replayed, read, replayed_record
 from tests.pipeline.flow_records import NOW, RECORD, message, record
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,6 +67,16 @@ def test_every_reject_is_valid(value):
         validator("flows-rejected").validate(json.loads(to_record(reject)[1]))
 
 
+def test_every_reject_and_the_record_that_it_was_replayed_can_be_told_apart():
+    (reject,) = decode([message(b"{}")], NOW).rejects
+    records = [to_record(reject)[1], replayed_record(reject.origin, 1_700_000_000_000)[1]]
+    for record in records:
+        validator("flows-rejected").validate(json.loads(record))
+    assert [isinstance(read(record), Replayed) for record in records] == [False, True]
+    both = json.loads(records[0]) | json.loads(records[1])
+    assert not validator("flows-rejected").is_valid(both)
+
+
 def test_the_table_of_fields_has_a_row_for_each():
     assert fields_table().count("\n") == len(FIELDS) + 2
     assert "| `verdict.impact` | keyword | yes |" in fields_table()
@@ -101,5 +112,9 @@ def test_the_example_consumer_prints_rejects_with_their_reasons(kafka: str, topi
     for reject in decode([message(record(reporter="both"), 5)], NOW).rejects:
         key, value, headers = to_record(reject)
         producer.produce(topic, value, key, headers=dict(headers))
+        key, value = replayed_record(reject.origin, 1)
+        producer.produce(topic, value, key)
     producer.flush()
-    assert "-0-5 0 decode: Invalid enum value 'both'" in run("consume_rejects.py", kafka, topic, "1")
+    rejected, replayed = run("consume_rejects.py", kafka, topic, "2").splitlines()
+    assert "-0-5 0 decode: Invalid enum value 'both'" in rejected
+    assert replayed.endswith("-0-5 0 replayed")
