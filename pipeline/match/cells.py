@@ -1,7 +1,6 @@
 """Flow classes taken apart into cells: complete flows, each of which one set of rows decides."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
@@ -9,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.identity import Side
-from pipeline.match.bits import Flags, Ints, distinct
-from pipeline.match.entities import NOBODY
-from pipeline.match.table import ICMP_PROTOCOLS
+from pipeline.match.bits import Ints, distinct
+from pipeline.match.table import ICMP_PROTOCOLS, NOBODY
 from pipeline.match.tables import Tables
 from pipeline.match.verdict import TooMany
 
@@ -105,16 +103,14 @@ def canonical_ports(
 ) -> tuple[Ints, Ints]:
     """Ports (n,) of both sides by the first of their elementary interval, so that flows which nothing
     tells apart are one class; ICMP's type and code, and what is missing, stay as they are."""
+    known = tables.known_sides(sides)
     for destination, column in enumerate((source, dest)):
-        for side in np.unique(column).tolist():
-            # Whoever it is may name ports, which then are intervals of their own.
-            with suppress(TooMany):
-                tables.entities_of(sides[side], bool(destination))
-    icmp = np.isin(protocol, ICMP_PROTOCOLS)
+        known.entities(column, destination=bool(destination))  # who may name ports, intervals of their own
+    is_icmp = (protocol == ICMP_PROTOCOLS[0]) | (protocol == ICMP_PROTOCOLS[1])
     canonical_source, canonical_dest = (
         np.where(port >= 0, tables.canonical_port(port), port) for port in (source_port, dest_port)
     )
-    return canonical_source, np.where(icmp, dest_port, canonical_dest)
+    return canonical_source, np.where(is_icmp, dest_port, canonical_dest)
 
 
 class _Spread:
@@ -122,9 +118,7 @@ class _Spread:
 
     def __init__(self, tables: Tables, classes: FlowClasses) -> None:
         self.tables, self.classes = tables, classes
-        source, self._one_source = self._first_entities(classes.source, destination=False)
-        dest, self._one_dest = self._first_entities(classes.dest, destination=True)
-        versions = np.array([e.facts.version for e in tables.entities] or [4], np.int64)
+        known = tables.known_sides(classes.sides)
         self.canonical = canonical_ports(
             tables,
             classes.sides,
@@ -134,43 +128,28 @@ class _Spread:
             classes.source_port,
             classes.dest_port,
         )
-        protocol = self._points(self._protocol_point, classes.protocol, self.canonical[1], versions[dest])
+        source, one_source = known.entities(classes.source, destination=False)
+        dest, one_dest = known.entities(classes.dest, destination=True)
+        version = tables.version(dest)
+        protocol = self._points(self._protocol_point, classes.protocol, self.canonical[1], version)
         source_port = self._points(
             self._source_point, self._telling(source), classes.protocol, self.canonical[0]
         )
         dest_port = self._points(self._dest_point, self._telling(dest), classes.protocol, self.canonical[1])
         self.first = [source, dest, protocol[0], source_port[0], dest_port[0]]
         self.single = (
-            self._one_source
-            & self._one_dest
-            & (versions[source] == versions[dest])
+            one_source
+            & one_dest
+            & (tables.version(source) == version)
             & (protocol[1] == 1)
             & (source_port[1] == 1)
             & (dest_port[1] == 1)
             & (classes.own_host == 0)
         )
 
-    def _first_entities(self, sides: Ints, *, destination: bool) -> tuple[Ints, Flags]:
-        """(first entity, whether it is the only one) of each side."""
-        kinds, inverse = np.unique(sides, return_inverse=True)
-        found = [self._entities(self.classes.sides[kind], destination) for kind in kinds.tolist()]
-        first = np.array([ids[0] if ids else 0 for ids in found], np.int64)
-        only = np.array([len(ids) == 1 for ids in found], np.bool_)
-        return first[inverse], only[inverse]
-
-    def _entities(self, side: Side, destination: bool) -> tuple[int, ...]:
-        """The entities of a side; () = more than the bound, so that the class is completed."""
-        try:
-            return self.tables.entities_of(side, destination)
-        except TooMany:
-            return ()
-
     def _telling(self, entities: Ints) -> Ints:
         """Entities whose ports have names or services; -1 for all others, which are alike."""
-        tells = np.array(
-            [self.tables.tells_ports(e) for e in range(len(self.tables.entities))] or [False], np.bool_
-        )
-        return np.where(tells[entities], entities, -1)
+        return np.where(self.tables.tells_ports(entities) > 0, entities, -1)
 
     def _points(
         self, points_of: Callable[[int, int, int], tuple[int, ...]], *columns: Ints

@@ -9,7 +9,7 @@ from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
 from pipeline.match.addresses import AddressSpace
 from pipeline.match.domains import possible, satisfied
 from pipeline.match.labels import SelectorIndex
-from pipeline.match.table import EntityFacts, nets_of, rules_of
+from pipeline.match.table import NOBODY, EntityFacts, Selectors, nets_of, rules_of
 from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import Direction, EntityMatch, Network, NetworkSet, Policies
 from pipeline.policy.selector import Selector
@@ -27,11 +27,10 @@ class Entity:
     open_ports: bool = False
 
 
-NOBODY = EntityFacts(frozenset(), frozenset(), frozenset(), 4, (), frozenset(), frozenset())
 PLAIN = Entity(NOBODY, (), None, workload=False)
 
 
-type Ways = tuple[frozenset[Selector], ...] | None
+type Ways = tuple[Selectors, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +115,9 @@ class Completer:
         in_set = any(net in self._sets_by_net for net in self._addresses.chain(kind))
         return not (candidate.outside_sets and in_set)
 
-    def _own_selectors(
-        self, identity: Identity | None, *, destination: bool
-    ) -> Iterable[frozenset[Selector]]:
+    def _own_selectors(self, identity: Identity | None, *, destination: bool) -> Iterable[Selectors]:
         if identity is None:
-            return (frozenset(),)
+            return ((),)
         index = self._indices[destination]
         return dict.fromkeys(index.holding(labels) for labels in index.completions(identity, self._bound))
 
@@ -134,7 +131,7 @@ class Completer:
         return Entity(NOBODY, ports, allowing, identity.kind == "wep", is_open)
 
     def _facts(
-        self, own: frozenset[Selector], kind: int, domains: frozenset[str], *, destination: bool
+        self, own: Selectors, kind: int, domains: frozenset[str], *, destination: bool
     ) -> Iterator[EntityFacts]:
         """What matches can see at one class of addresses, for every way to complete the sets' labels."""
         nets = self._addresses.chain(kind)
@@ -143,8 +140,8 @@ class Completer:
         services = frozenset(s.service for net in nets for s in self._slices_by_net.get(net, ()))
         version = self._addresses.version(kind)
         for ways in product(*(_bounded(known.ways[destination]) for known in (*around, *named))):
-            by_address = own.union(*ways[: len(around)])
-            by_domain = frozenset[Selector]().union(*ways[len(around) :])
+            by_address = tuple(dict.fromkeys(chain(own, *ways[: len(around)]))) if around else own
+            by_domain = tuple(dict.fromkeys(chain(*ways[len(around) :])))
             yield EntityFacts(by_address, own, by_domain, version, nets, services, domains)
 
     def slices_of(self, entity: Entity) -> Iterator[Slice]:
@@ -153,7 +150,7 @@ class Completer:
             yield from self._slices_by_net.get(net, ())
 
 
-def _bounded(ways: Ways) -> tuple[frozenset[Selector], ...]:
+def _bounded(ways: Ways) -> tuple[Selectors, ...]:
     if ways is None:
         raise TooMany
     return ways

@@ -1,19 +1,19 @@
 """Flow classes ▸ outcomes: every cell judged by the match tables, completions compared."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import chain
 
 import numpy as np
 
-from pipeline.identity import Side
 from pipeline.match.bits import Flags, Ints, distinct
 from pipeline.match.cells import Cells, FlowClasses, take_apart
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, PROMOTED, SCOPES
 from pipeline.match.narrow import Kept, Narrower
 from pipeline.match.render import OWN_HOST, Renderer
-from pipeline.match.tables import Tables
+from pipeline.match.rows import Memo
+from pipeline.match.tables import Interned, Tables
 from pipeline.match.verdict import Decision, Impact, Outcome
 from pipeline.match.walk import Alone, CellRows, Walked, walk
 from pipeline.policy.policies import Direction
@@ -33,6 +33,16 @@ class _Answer:
     staged_unknown: frozenset[str] = frozenset()
 
 
+class _Seen:
+    """What was met in one direction: sets of staged policies that have an effect, by place in
+    `Layout.effects`, and answers by all that they depend on."""
+
+    def __init__(self) -> None:
+        self.effects = Interned[tuple[int, ...]]()
+        self.effects.id(())
+        self.answers: dict[bytes, int] = {}
+
+
 NARROW = 256  # narrowed revisions that are remembered
 ALL_UNKNOWN = _Answer((UNKNOWN, UNKNOWN, UNKNOWN), "unknown")
 OWN_HOST_ANSWER = _Answer((OWN_HOST, OWN_HOST, OWN_HOST))
@@ -50,6 +60,11 @@ class Evaluator:
         self._answers: list[_Answer] = [OWN_HOST_ANSWER]
         self._ids: dict[_Answer, int] = {OWN_HOST_ANSWER: 0}
         self._renderers = {d: Renderer(t.layout) for d, t in tables.directions.items()}
+        self._profiles = Interned[str | None]()
+        self._profile = Memo(lambda entity: self._profiles.id(tables.entities[entity].profile))
+        self._seen = {direction: _Seen() for direction in tables.directions}
+        self._same_effect = _same_effects(tables)
+        self._outcome = cache(self._known_outcome)
         self._merged = cache(lambda ids: _merge([self._answers[i] for i in ids]))
 
     def evaluate(self, direction: Direction, classes: FlowClasses) -> Ints:
@@ -57,19 +72,23 @@ class Evaluator:
         cells = take_apart(self.tables, classes)
         answers = self._judge(direction, cells.ids)
         local = classes.dest if direction == "ingress" else classes.source
+        namespace, names = self.tables.known_sides(classes.sides).namespaces(local)
         result = np.empty(len(local), np.int64)
         owners, whole = cells.of_class[: cells.whole], answers[: cells.whole]
-        first, inverse = distinct([whole, local[owners]])
-        ids = [self._outcome(direction, classes, int(owners[f]), self._answers[whole[f]]) for f in first]
+        row, inverse = distinct([whole, namespace[owners]])
+        kinds = zip(whole[row].tolist(), namespace[owners[row]].tolist(), strict=True)
+        ids = [self._outcome(direction, answer, names[n]) for answer, n in kinds]
         result[owners] = np.array(ids, np.int64)[inverse]
         for number, answer in self._completed(cells, answers, classes):
-            result[number] = self._outcome(direction, classes, number, answer, cells.missing[number])
+            outcome = _outcome(answer, names[namespace[number]], direction, cells.missing[number])
+            result[number] = self.intern(outcome)
         for number, missing in cells.too_many.items():
-            result[number] = self.intern(self._narrowed(direction, classes, number, missing))
+            name = names[namespace[number]]
+            result[number] = self.intern(self._narrowed(direction, classes, number, name, missing))
         return result
 
     def _narrowed(
-        self, direction: Direction, classes: FlowClasses, number: int, missing: tuple[str, ...]
+        self, direction: Direction, classes: FlowClasses, number: int, name: str, missing: tuple[str, ...]
     ) -> Outcome:
         """The outcome of a class with too many cells, by the policies that can matter to it alone, of
         whose labels fewer are unknown; unknown where these are too many still."""
@@ -80,22 +99,13 @@ class Evaluator:
         side = dest if direction == "ingress" else source
         effects = frozenset(map(str, self.tables.possible_effects(direction, side)))
         answer = replace(ALL_UNKNOWN, staged_unknown=effects)
-        return _outcome(answer, _namespace(side), direction, ("too_many", *missing))
+        return _outcome(answer, name, direction, ("too_many", *missing))
 
     def _of_kept(self, kept: Kept) -> "Evaluator":
         return Evaluator(self.tables.narrow(self._narrower.narrowed(kept)))
 
-    def _outcome(
-        self,
-        direction: Direction,
-        classes: FlowClasses,
-        number: int,
-        answer: _Answer,
-        missing: tuple[str, ...] = (),
-    ) -> int:
-        local = classes.dest if direction == "ingress" else classes.source
-        outcome = _outcome(answer, _namespace(classes.sides[int(local[number])]), direction, missing)
-        return self.intern(outcome)
+    def _known_outcome(self, direction: Direction, answer: int, namespace: str) -> int:
+        return self.intern(_outcome(self._answers[answer], namespace, direction, ()))
 
     def intern(self, outcome: Outcome) -> int:
         """The index of an outcome in `outcomes`, which is added if it is new."""
@@ -119,111 +129,100 @@ class Evaluator:
     def _judge(self, direction: Direction, cells: Ints) -> Ints:
         """The answer to each cell, as ids into `_answers`: cells (5, m) ▸ (m,)."""
         walked, alone = self._walk(direction, cells)
-        allowed_in, alone_in = self._let_in(direction, cells, walked, alone)
+        arrived, effective = self._let_in(direction, cells, walked, alone)
         impact = np.select(
             [
                 (walked.action[ENFORCED] == ALLOW) & (walked.action[PROMOTED] == DENY),
-                (walked.action[ENFORCED] == DENY) & (walked.action[PROMOTED] == ALLOW) & allowed_in,
+                (walked.action[ENFORCED] == DENY) & (walked.action[PROMOTED] == ALLOW) & arrived,
             ],
             [1, 2],
             0,
         )
-        effects: dict[int, list[str]] = {}
-        for change in alone:
-            for cell in change.cells.tolist():
-                if walked.action[ENFORCED, cell] == ALLOW or alone_in(change, cell):
-                    effects.setdefault(cell, []).append(str(change.effect.key))
+        effects: dict[int, list[int]] = {}
+        changes = zip(alone.cell[effective].tolist(), alone.effect[effective].tolist(), strict=True)
+        for cell, effect in changes:
+            effects.setdefault(cell, []).append(effect)
         return self._intern(direction, cells, walked, impact, effects)
 
     def _intern(
-        self, direction: Direction, cells: Ints, walked: Walked, impact: Ints, effects: dict[int, list[str]]
+        self, direction: Direction, cells: Ints, walked: Walked, impact: Ints, effects: dict[int, list[int]]
     ) -> Ints:
-        profiles = self._profiles(direction, cells)
-        effect_kinds: dict[tuple[str, ...], int] = {(): 0}
-        effect_of = np.zeros(cells.shape[1], np.int64)
-        for cell, keys in effects.items():
-            effect_of[cell] = effect_kinds.setdefault(tuple(keys), len(effect_kinds))
-        kinds_of_effects = list(effect_kinds)
-        first, inverse = distinct([*chain(*walked.hits), profiles[0], impact, effect_of])
-        ids = np.empty(len(first), np.int64)
-        for kind, cell in enumerate(first.tolist()):
-            profile = profiles[1][profiles[0][cell]]
-            enforced, pending, promoted = (
-                self._renderers[direction].decision(
-                    scope, tuple(walked.hits[scope, :, cell].tolist()), profile
-                )
-                for scope in range(len(SCOPES))
-            )
-            changing = frozenset(kinds_of_effects[effect_of[cell]])
-            denying = changing if enforced.action == "allow" else frozenset[str]()
-            answer = _Answer(
-                (enforced, pending, promoted), IMPACTS[impact[cell]], denying, changing - denying
-            )
-            ids[kind] = self._ids.setdefault(answer, len(self._answers))
-            if ids[kind] == len(self._answers):
-                self._answers.append(answer)
-        return ids[inverse]
+        seen, local = self._seen[direction], cells[1 if direction == "ingress" else 0]
+        changing = np.zeros(cells.shape[1], np.int64)
+        kinds = [seen.effects.id(tuple(found)) for found in effects.values()]
+        changing[list(effects)] = np.array(kinds, np.int64)
+        columns = [*chain(*walked.hits), self._profile(local), impact, changing]
+        row, inverse = distinct(columns)
+        described = np.stack([column[row] for column in columns], axis=1)
+        width = described.strides[0]
+        known, found = described.tobytes(), []
+        for place, one in enumerate(described):
+            key = known[place * width : (place + 1) * width]
+            if key not in seen.answers:
+                seen.answers[key] = self._answer(direction, one.tolist())
+            found.append(seen.answers[key])
+        return np.array(found, np.int64)[inverse]
 
-    def _profiles(self, direction: Direction, cells: Ints) -> tuple[Ints, list[str | None]]:
-        local = cells[1 if direction == "ingress" else 0]
-        kinds, inverse = np.unique(local, return_inverse=True)
-        names = [self.tables.entities[entity].profile for entity in kinds.tolist()]
-        distinct_names = list(dict.fromkeys(names))
-        return np.array([distinct_names.index(name) for name in names], np.int64)[inverse], distinct_names
+    def _answer(self, direction: Direction, described: list[int]) -> int:
+        """The id of the answer to cells that are described so: hits of every scope, profile, impact,
+        staged policies."""
+        *hits, profile, impact, changing = described
+        width = len(hits) // len(SCOPES)
+        enforced, pending, promoted = (
+            self._renderers[direction].decision(
+                scope, tuple(hits[scope * width : (scope + 1) * width]), self._profiles.values[profile]
+            )
+            for scope in range(len(SCOPES))
+        )
+        effects = self.tables.directions[direction].layout.effects
+        changes = frozenset(str(effects[n].key) for n in self._seen[direction].effects.values[changing])
+        denying = changes if enforced.action == "allow" else frozenset[str]()
+        answer = _Answer((enforced, pending, promoted), IMPACTS[impact], denying, changes - denying)
+        number = self._ids.setdefault(answer, len(self._answers))
+        if number == len(self._answers):
+            self._answers.append(answer)
+        return number
 
     def _let_in(
-        self, direction: Direction, cells: Ints, walked: Walked, alone: list[Alone]
-    ) -> tuple[Flags, Callable[[Alone, int], bool]]:
+        self, direction: Direction, cells: Ints, walked: Walked, alone: Alone
+    ) -> tuple[Flags, Flags]:
         """Whether the destination would take what promotion lets out at the source.
 
         A flow denied at its source has no record at its destination, so newly_allowed needs the
         destination's ingress too (DESIGN.md §4, Who is who). Returns that for all staged policies
-        promoted (m,) and, as a function, for one alone.
+        promoted (m,) and, for each of `alone`, whether it has an effect.
         """
         allowed = np.ones(cells.shape[1], np.bool_)
+        effective = np.ones(len(alone.cell), np.bool_)
         if direction == "ingress":
-            return allowed, lambda *_: True
-        let_out = (walked.action[ENFORCED] == DENY) & (walked.action[PROMOTED] == ALLOW)
-        for change in alone:
-            let_out[change.cells] |= walked.action[ENFORCED, change.cells] == DENY
-        workload = np.array([entity.workload for entity in self.tables.entities], np.bool_)
-        asked = np.flatnonzero(let_out & workload[cells[1]])
+            return allowed, effective
+        denied = walked.action[ENFORCED] == DENY
+        let_out = denied & (walked.action[PROMOTED] == ALLOW)
+        let_out[alone.cell] |= denied[alone.cell]
+        asked = np.flatnonzero(let_out & (self.tables.workload(cells[1]) > 0))
+        if not len(asked):
+            return allowed, effective
         arrived, arrived_alone = self._walk("ingress", cells[:, asked])
         allowed[asked] = arrived.action[PROMOTED] == ALLOW
-        enforced = dict(zip(asked.tolist(), (arrived.action[ENFORCED] == ALLOW).tolist(), strict=True))
-        changed = {(c.effect.key, cell) for c in arrived_alone for cell in asked[c.cells].tolist()}
+        before = np.ones(cells.shape[1], np.bool_)
+        before[asked] = arrived.action[ENFORCED] == ALLOW
+        width = self.tables.directions["ingress"].effects.count + 1
+        changed = asked[arrived_alone.cell] * width + arrived_alone.effect
+        turned = np.isin(alone.cell * width + self._same_effect[alone.effect], changed)
+        effective = ~denied[alone.cell] | (before[alone.cell] ^ turned)
+        return allowed, effective
 
-        def allowed_alone(change: Alone, cell: int) -> bool:
-            return enforced.get(cell, True) is not ((change.effect.key, cell) in changed)
-
-        return allowed, allowed_alone
-
-    def _walk(self, direction: Direction, cells: Ints) -> tuple[Walked, list[Alone]]:
-        tables, all_tables = self.tables.directions[direction], self.tables
-        local = cells[1 if direction == "ingress" else 0]
-        applies = _each(local, lambda e: tables.applies(all_tables.entities[e].facts.own_selectors), 2)
-        (profiled,) = _each(local, lambda e: (all_tables.entities[e].profile is not None,), 1)
-        conditions = (
-            _each(cells[0], lambda e: (tables.source_row(all_tables.entities[e].facts),), 1)[0],
-            _each(cells[1], lambda e: (tables.dest_row(all_tables.entities[e].facts),), 1)[0],
-            _each(cells[2], lambda p: (tables.protocol_row(all_tables.protocols[p]),), 1)[0],
-            _each(cells[3], lambda p: (tables.source_port_row(all_tables.ports[p]),), 1)[0],
-            _each(cells[4], lambda p: (tables.dest_port_row(all_tables.ports[p]),), 1)[0],
+    def _walk(self, direction: Direction, cells: Ints) -> tuple[Walked, Alone]:
+        rows = self.tables.rows[direction]
+        local, peer = (cells[1], cells[0]) if direction == "ingress" else (cells[0], cells[1])
+        numbers = CellRows(
+            rows.selecting(local),
+            rows.local(local),
+            rows.peer(peer),
+            (rows.protocol(cells[2]), rows.source_port(cells[3]), rows.dest_port(cells[4])),
+            self.tables.profiled(local) > 0,
         )
-        return walk(tables, CellRows(applies[0], applies[1], conditions, profiled.astype(np.bool_)))
-
-
-def _each(values: Ints, row_of: Callable[[int], tuple[int, ...]], width: int) -> Ints:
-    """A function of the distinct values, for all of them: (n,) ▸ (width, n)."""
-    kinds, inverse = np.unique(values, return_inverse=True)
-    return np.array([row_of(kind) for kind in kinds.tolist()], np.int64).reshape(-1, width).T[:, inverse]
-
-
-def _namespace(side: Side) -> str:
-    """The namespace of a side, "" where its candidates have none or more than one."""
-    labels = [dict(candidate.identity.labels) for candidate in side.candidates if candidate.identity]
-    namespaces = {own.get("projectcalico.org/namespace", "") for own in labels}
-    return namespaces.pop() if len(namespaces) == 1 else ""
+        return walk(self.tables.directions[direction], numbers)
 
 
 def _outcome(answer: _Answer, namespace: str, direction: Direction, missing: tuple[str, ...]) -> Outcome:
@@ -263,3 +262,10 @@ def _agreed(decisions: list[Decision]) -> Decision:
     if any(d != first for d in decisions):
         return Decision(first.action)
     return first
+
+
+def _same_effects(tables: Tables) -> Ints:
+    """The place of each staged policy of egress among those of ingress; behind all = it is none."""
+    egress, ingress = (tables.directions[d].layout.effects for d in ("egress", "ingress"))
+    place = {effect.key: number for number, effect in enumerate(ingress)}
+    return np.array([place.get(effect.key, len(ingress)) for effect in egress], np.int64)

@@ -31,13 +31,14 @@ class SelectorIndex:
     def _crowd(self, labels: tuple[tuple[str, str | None], ...]) -> int:
         return sum(len(self._by_label.get(label, ())) for label in labels)
 
-    def holding(self, labels: Mapping[str, str]) -> frozenset[Selector]:
-        """The selectors that hold for these labels."""
+    def holding(self, labels: Mapping[str, str]) -> tuple[Selector, ...]:
+        """The selectors that hold for these labels, always in the same order."""
         numbers = list(self._unindexed)
         for key, value in labels.items():
             numbers += self._by_label.get((key, value), ())
             numbers += self._by_label.get((key, None), ())
-        return frozenset(s for s in map(self.selectors.__getitem__, numbers) if s.matches(labels))
+        found = map(self.selectors.__getitem__, sorted(set(numbers)))
+        return tuple(selector for selector in found if selector.matches(labels))
 
     def completions(self, identity: Identity, bound: int) -> list[Mapping[str, str]]:
         """Every way to complete open labels that some selector can tell from the others.

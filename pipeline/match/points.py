@@ -80,7 +80,7 @@ class Ports:
         for one in [port] if port >= 0 else sorted(self._bounds):
             served = (s.service for s in slices if _serves(s, protocol, one))
             services = frozenset(served if destination else ())
-            naming = entity.facts.own_selectors & self.naming
+            naming = self.naming.intersection(entity.facts.own_selectors)
             for names in self._names_of(entity, protocol, one, self._names[destination]):
                 yield PortPoint(one, names, services, naming if names else frozenset())
 

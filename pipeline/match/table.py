@@ -3,17 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.match.addresses import Chain
-from pipeline.match.bits import WORD, Ints, Rows, Words, last_bit, pack_bits
-from pipeline.match.compile import Layout
+from pipeline.match.bits import Ints, Words, pack_bits
+from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout
+from pipeline.match.rows import Column, Lists, Rows, spans
 from pipeline.policy.policies import EntityMatch, Network, Policy, Rule
 from pipeline.policy.selector import Selector
 
 ICMP_PROTOCOLS = (1, 58)
+
+type Selectors = tuple[Selector, ...]  # distinct; a third of a set's size
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +25,16 @@ class EntityFacts:
     """What entity matches can see of one side: the selectors that hold for it or for a network set
     that it is in, the nets around its address, the services and domains that it stands behind."""
 
-    selectors: frozenset[Selector]  # of the endpoint itself, and of sets by address
-    own_selectors: frozenset[Selector]  # of the endpoint itself
-    domain_selectors: frozenset[Selector]  # of sets by domain
+    selectors: Selectors  # of the endpoint itself, and of sets by address
+    own_selectors: Selectors  # of the endpoint itself
+    domain_selectors: Selectors  # of sets by domain
     version: int
     nets: Chain
     services: frozenset[tuple[str, str]]
     domains: frozenset[str]
+
+
+NOBODY = EntityFacts((), (), (), 4, (), frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,56 +166,129 @@ class _Ranges:
 class DirectionTables:
     """The match tables of one direction; rows are made when first seen, equal rows share one.
 
-    A row id indexes `rows` (rule words); `slots` and `ends` belong to a local endpoint's row of the
-    policies that select it: `ends[id]` (3 scopes, tiers, 2) int64, first and last slot in scope, -1
-    where the tier does not apply.
+    Rows of rules: `locals` of the endpoint that is judged, within the policies that select it, `peers`
+    of the other end, `points` of protocols, source and destination ports. `selecting` numbers a set of
+    policies that select an endpoint: `ends` (3 scopes, tiers, 2) int32 has the first and last slot in
+    scope, -1 where the tier does not apply; `joining` the staged policies that select it when promoted,
+    `lonely` those of them that no enforced policy of their tier keeps company.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        self.rows = Rows(layout.rule_masks.shape[1])
-        self.slots = Rows(layout.slot_masks.shape[1])
-        self.ends: list[Ints] = []
+        self.effects = StagedEffects.of(layout)
+        words = layout.rule_masks.shape[1]
+        self.word_tier = np.repeat(np.arange(len(layout.tiers)), [b - a for a, b in layout.rule_words])
+        self.default_action = np.array([NEXT if t.default_action == "pass" else DENY for t in layout.tiers])
+        # Place -1 of each stands for none: no bit, no slot.
+        self.action = np.append(layout.bit_action, NEXT)
+        self.hit_slot = np.append(layout.bit_slot, -1)
+        self.slot_rules = np.append(layout.slot_rules, [[0, 0]], axis=0)
+        self.slot_tier = np.array([*(slot.tier for slot in layout.slots), -1], np.int64)
+        self._scopes = np.array(
+            [[scope in slot.scopes for slot in layout.slots] for scope in range(len(SCOPES))], np.bool_
+        )
         self._sources = EntityTable(layout, "source")
         self._destinations = EntityTable(layout, "destination")
-        self._source_ports = PortTable(layout, "source")
-        self._dest_ports = PortTable(layout, "destination")
-        self.source_row = cache(lambda facts: self.rows.add(self._sources.row(facts)))
-        self.dest_row = cache(lambda facts: self.rows.add(self._destinations.row(facts)))
-        self.source_port_row = cache(lambda point: self.rows.add(self._source_ports.row(point)))
-        self.dest_port_row = cache(lambda point: self.rows.add(self._dest_ports.row(point)))
-        self.protocol_row = cache(self._protocol_row)
-        self._selecting: defaultdict[Selector, list[int]] = defaultdict(list)
+        self._ports = PortTable(layout, "source"), PortTable(layout, "destination")
+        is_ingress = layout.direction == "ingress"
+        self._local_table = self._destinations if is_ingress else self._sources
+        self._peer_table = self._sources if is_ingress else self._destinations
+        self.locals = Rows(np.zeros(words, np.uint64))
+        self.peers = Rows(self._peer_table.row(NOBODY))
+        nowhere = (table.row(PortPoint(-1)) for table in self._ports)
+        self.points = (Rows(np.zeros(words, np.uint64)), *map(Rows, nowhere))
+        self.ends: Column[np.int32] = Column(np.int32, (len(SCOPES), len(layout.tiers), 2))
+        self.joining: Lists[np.int32] = Lists(np.int32)
+        self.lonely: Lists[np.int32] = Lists(np.int32)
+        self._selecting: dict[bytes, int] = {}
+        self._slots_of: defaultdict[Selector, list[int]] = defaultdict(list)
         for number, slot in enumerate(layout.slots):
-            self._selecting[slot.policy.selector].append(number)
-        self._slot_place = {int(place): number for number, place in enumerate(layout.slot_bit)}
-        self.applies = cache(self._applies)
+            self._slots_of[slot.policy.selector].append(number)
 
-    def _protocol_row(self, point: ProtocolPoint) -> int:
-        satisfied = [bit for bit, rule in self.layout.rules if _protocol_matches(rule, point)]
-        return self.rows.add(pack_bits(satisfied, self.layout.rule_masks.shape[1]))
+    def selecting(self, selectors: Iterable[Selector]) -> int:
+        """The number of the policies that select an endpoint for which these selectors hold
+        (CALICO.md §1, last point; §2.5)."""
+        slots = self._selected(selectors)
+        number = self._selecting.setdefault(slots.astype(np.int32).tobytes(), len(self._selecting))
+        if number == self.ends.count:
+            ends = self._ends(slots)
+            joining = self.effects.adding[slots]
+            joining = joining[joining >= 0]
+            added = self.effects.added[joining]
+            alone = ends[ENFORCED, self.slot_tier[added], 0] < 0
+            self.ends.extend(ends[np.newaxis])
+            self.joining.append(joining.astype(np.int32))
+            self.lonely.append(joining[alone].astype(np.int32))
+        return number
 
-    def _applies(self, selectors: frozenset[Selector]) -> tuple[int, int]:
-        """The policies that select an endpoint for which these selectors hold: (row id of their
-        rules, row id of their slots) (CALICO.md §1, last point; §2.5)."""
-        selected = [number for s in selectors & self._selecting.keys() for number in self._selecting[s]]
-        places = pack_bits(self.layout.slot_bit[selected], self.layout.slot_masks.shape[1])
-        slot_row = self.slots.add(places)
-        if slot_row == len(self.ends):
-            self.ends.append(self._ends(places))
-        rule_bits = np.flatnonzero(np.isin(self.layout.bit_slot, selected))
-        return self.rows.add(pack_bits(rule_bits, self.layout.rule_masks.shape[1])), slot_row
+    def _selected(self, selectors: Iterable[Selector]) -> Ints:
+        """The slots of the policies that have one of these selectors, ascending."""
+        found = [number for s in selectors if s in self._slots_of for number in self._slots_of[s]]
+        return np.array(sorted(found), np.int64)
 
-    def _ends(self, places: Words) -> Ints:
-        ends = np.full((len(self.layout.slot_masks), len(self.layout.tiers), 2), -1, np.int64)
-        for scope, mask in enumerate(self.layout.slot_masks):
-            for tier, (low, high) in enumerate(self.layout.slot_words):
-                inside = (places & mask)[low:high]
-                last = last_bit(inside)
-                if last >= 0:
-                    first = int(np.unpackbits(inside.view(np.uint8), bitorder="little").argmax())
-                    ends[scope, tier] = [self._slot_place[low * WORD + place] for place in (first, last)]
+    def _ends(self, slots: Ints) -> NDArray[np.int32]:
+        ends = np.full((len(SCOPES), len(self.layout.tiers), 2), -1, np.int32)
+        for scope, inside in enumerate(self._scopes):
+            found = slots[inside[slots]]
+            tiers, first = np.unique(self.slot_tier[found], return_index=True)
+            last = np.append(first[1:], len(found)) - 1
+            ends[scope, tiers, 0] = found[first]
+            ends[scope, tiers, 1] = found[last[: len(first)]]
         return ends
+
+    def local_row(self, facts: EntityFacts) -> int:
+        """The rules that a judged endpoint satisfies, of the policies that select it."""
+        first, end = self.slot_rules[self._selected(facts.own_selectors)].T
+        selected = pack_bits(spans(first, end)[1], self.layout.rule_masks.shape[1])
+        return self.locals.add(selected & self._local_table.row(facts))
+
+    def peer_row(self, facts: EntityFacts) -> int:
+        """The rules whose other end an entity satisfies."""
+        return self.peers.add(self._peer_table.row(facts))
+
+    def protocol_row(self, point: ProtocolPoint) -> int:
+        """The rules that a protocol satisfies."""
+        satisfied = [bit for bit, rule in self.layout.rules if _protocol_matches(rule, point)]
+        return self.points[0].add(pack_bits(satisfied, self.layout.rule_masks.shape[1]))
+
+    def port_row(self, point: PortPoint, *, destination: bool) -> int:
+        """The rules that a port of the source, or of the destination, satisfies."""
+        return self.points[1 + destination].add(self._ports[destination].row(point))
+
+
+@dataclass(frozen=True, slots=True)
+class StagedEffects:
+    """`Layout.effects` by columns. `adding`, `removing` (slots + 1,): the staged policy that adds or
+    removes a slot; `added_rules` (words,) the bits of all that are added. -1 = none."""
+
+    count: int
+    added: Ints
+    removed: Ints
+    first_tier: Ints
+    last_tier: Ints
+    adding: Ints
+    removing: Ints
+    added_rules: Words
+
+    @classmethod
+    def of(cls, layout: Layout) -> Self:
+        effects, slots = layout.effects, len(layout.slots)
+        added = np.array([effect.added for effect in effects], np.int64)
+        removed = np.array([effect.removed for effect in effects], np.int64)
+        adding, removing = np.full(slots + 1, -1, np.int64), np.full(slots + 1, -1, np.int64)
+        adding[added], removing[removed] = np.arange(len(effects)), np.arange(len(effects))
+        adding[-1] = removing[-1] = -1
+        first, end = layout.slot_rules[added[added >= 0]].T
+        return cls(
+            len(effects),
+            added,
+            removed,
+            np.array([effect.tiers[0] for effect in effects], np.int64),
+            np.array([effect.tiers[-1] for effect in effects], np.int64),
+            adding,
+            removing,
+            pack_bits(spans(first, end)[1], layout.rule_masks.shape[1]),
+        )
 
 
 def names_ports(match: EntityMatch) -> bool:

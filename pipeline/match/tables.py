@@ -1,21 +1,25 @@
 """Everything of one revision that judging needs: the tables of both directions, and what flows can be."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import lru_cache
+
+import numpy as np
 
 from pipeline.identity import Identity, Side, Slice
-from pipeline.match.bits import Ints
+from pipeline.match.bits import Flags, Ints, distinct
 from pipeline.match.compile import lay_out
-from pipeline.match.entities import NOBODY, PLAIN, Completer, Entity
+from pipeline.match.entities import PLAIN, Completer, Entity
 from pipeline.match.points import Ports, Protocols
-from pipeline.match.table import DirectionTables, PortPoint, ProtocolPoint, rules_of
+from pipeline.match.rows import Memo
+from pipeline.match.table import NOBODY, DirectionTables, PortPoint, ProtocolPoint, rules_of
 from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import Direction, Policies, PolicyKey
 
 MAX_CELLS = 4096
 WIDE_CELLS = 64
 REMEMBERED = 1 << 16  # answers that are kept of each kind
+REMEMBERED_SIDES = 1 << 12  # of those that a reader does not know by their place in its list
 
 
 class Tables:
@@ -56,7 +60,14 @@ class Tables:
         self.entities = self._entities.values
         self.protocols = self._protocol_points.values
         self.ports = self._port_points.values
-        self.entities_of = cache(self._entities_of)
+        self._entities.id(PLAIN)  # stands for a side that nobody can be
+        self._known: KnownSides | None = None
+        self.rows = {name: RowNumbers(self, tables) for name, tables in self.directions.items()}
+        self.version = Memo(lambda entity: self.entities[entity].facts.version)
+        self.profiled = Memo(lambda entity: self.entities[entity].profile is not None)
+        self.workload = Memo(lambda entity: self.entities[entity].workload)
+        self.tells_ports = Memo(self._tells_ports)
+        self.entities_of = lru_cache(maxsize=REMEMBERED_SIDES)(self._entities_of)
         self.telling_entities = lru_cache(maxsize=REMEMBERED)(self._telling_entities)
         self.port_points = lru_cache(maxsize=REMEMBERED)(self._points_of_port)
 
@@ -73,6 +84,12 @@ class Tables:
             if len(found) > self.max_cells:
                 raise TooMany
         return tuple(found)
+
+    def known_sides(self, sides: Sequence[Side]) -> "KnownSides":
+        """What is known of the sides of a list, which may grow but not change."""
+        if self._known is None or self._known.sides is not sides:
+            self._known = KnownSides(self, sides)
+        return self._known
 
     def canonical_port(self, port: Ints) -> Ints:
         """Ports (n,), each by the first of its elementary interval, which stands for all of it."""
@@ -100,13 +117,13 @@ class Tables:
         names nor services), one of each kind that rules tell apart; port -1 = missing."""
         entity = self.entities[number] if number >= 0 else PLAIN
         slices = list(self._completer.slices_of(entity))
-        points = list(self._ports.points(entity, slices, protocol, port, destination=destination))
-        if len(points) > 1:
-            rows = (lambda d, p: d.dest_port_row(p)) if destination else (lambda d, p: d.source_port_row(p))
-            points = list(self._telling(points, rows))
-        return tuple(map(self._port_points.id, points))
+        points = self._ports.points(entity, slices, protocol, port, destination=destination)
+        ids = np.array(list(map(self._port_points.id, points)), np.int64)
+        if len(ids) > 1:
+            ids = ids[_one_of_each([rows.port(destination)(ids) for rows in self.rows.values()])]
+        return tuple(ids.tolist())
 
-    def tells_ports(self, number: int) -> bool:
+    def _tells_ports(self, number: int) -> bool:
         """Whether an entity's ports have names or services that rules ask for."""
         entity = self.entities[number]
         return bool(entity.ports) or entity.open_ports or any(True for _ in self._completer.slices_of(entity))
@@ -114,22 +131,79 @@ class Tables:
     def _telling_entities(self, entities: tuple[int, ...], *, destination: bool) -> tuple[int, ...]:
         """Of entities of one side, one of each kind that anything in the revision tells apart."""
 
-        def seen(tables: DirectionTables, number: int) -> object:
-            entity = self.entities[number]
-            facts = entity.facts
-            row = tables.dest_row(facts) if destination else tables.source_row(facts)
-            judged = tables.layout.direction == ("ingress" if destination else "egress")
-            applies = tables.applies(facts.own_selectors) if judged else None
+        def seen(entity: Entity) -> object:
             slices = tuple(self._completer.slices_of(entity))
-            naming = facts.own_selectors & self._ports.naming
-            return row, applies, replace(entity, facts=NOBODY), facts.version, slices, naming
+            naming = self._ports.naming.intersection(entity.facts.own_selectors)
+            return replace(entity, facts=NOBODY), slices, naming
 
-        return tuple(self._telling(entities, seen))
+        ids = np.array(entities, np.int64)
+        others = Interned[object]()
+        columns = [self.version(ids), np.array([others.id(seen(self.entities[e])) for e in entities])]
+        for direction, rows in self.rows.items():
+            judged = direction == ("ingress" if destination else "egress")
+            columns += [rows.selecting(ids), rows.local(ids)] if judged else [rows.peer(ids)]
+        return tuple(ids[_one_of_each(columns)].tolist()) if entities else ()
 
-    def _telling[T](self, values: Iterable[T], row_of: Callable[[DirectionTables, T], object]) -> Iterable[T]:
-        """One value of each kind that the rows of some direction tell apart."""
-        directions = self.directions.values()
-        return {tuple(row_of(tables, value) for tables in directions): value for value in values}.values()
+
+class KnownSides:
+    """What the sides of one list can be, by their place in it, as far as asked."""
+
+    def __init__(self, tables: Tables, sides: Sequence[Side]) -> None:
+        self.sides = sides
+        self._tables = tables
+        self._found = Memo(self._source), Memo(self._dest)
+        self._names = Interned[str]()
+        self._namespace = Memo(lambda side: self._names.id(_namespace(sides[side])))
+
+    def entities(self, sides: Ints, *, destination: bool) -> tuple[Ints, Flags]:
+        """(the first entity, whether it is the only one) of each source, or destination (n,)."""
+        found = self._found[destination](sides)
+        return found >> 1, (found & 1).astype(np.bool_)
+
+    def namespaces(self, sides: Ints) -> tuple[Ints, list[str]]:
+        """The namespace of each side (n,), as an index into all: "" where its candidates have none or
+        more than one."""
+        return self._namespace(sides), self._names.values
+
+    def _source(self, side: int) -> int:
+        return self._first(self.sides[side], destination=False)
+
+    def _dest(self, side: int) -> int:
+        return self._first(self.sides[side], destination=True)
+
+    def _first(self, side: Side, *, destination: bool) -> int:
+        try:
+            found = self._tables.entities_of(side, destination)
+        except TooMany:
+            return 0  # so that the class is completed
+        return found[0] << 1 | (len(found) == 1) if found else 0
+
+
+def _namespace(side: Side) -> str:
+    labels = [dict(candidate.identity.labels) for candidate in side.candidates if candidate.identity]
+    namespaces = {own.get("projectcalico.org/namespace", "") for own in labels}
+    return namespaces.pop() if len(namespaces) == 1 else ""
+
+
+class RowNumbers:
+    """The rows of one direction by the ids of entities and points, as far as asked."""
+
+    def __init__(self, all_tables: Tables, tables: DirectionTables) -> None:
+        entities, protocols, ports = all_tables.entities, all_tables.protocols, all_tables.ports
+        self.selecting = Memo(lambda entity: tables.selecting(entities[entity].facts.own_selectors))
+        self.local = Memo(lambda entity: tables.local_row(entities[entity].facts))
+        self.peer = Memo(lambda entity: tables.peer_row(entities[entity].facts))
+        self.protocol = Memo(lambda point: tables.protocol_row(protocols[point]))
+        self.source_port = Memo(lambda point: tables.port_row(ports[point], destination=False))
+        self.dest_port = Memo(lambda point: tables.port_row(ports[point], destination=True))
+
+    def port(self, destination: bool) -> Memo:
+        return self.dest_port if destination else self.source_port
+
+
+def _one_of_each(columns: Sequence[Ints]) -> Ints:
+    """Where the kinds of rows of some columns are, ascending."""
+    return np.sort(distinct(columns)[0])
 
 
 class Interned[T]:
