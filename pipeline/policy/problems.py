@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import override
+from typing import Self, override
 
 type Location = tuple[str | int, ...]
 type Finding = tuple[Location, str]
@@ -28,6 +28,10 @@ class ManifestError(ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)  # else it would be made from its text
 
 
 def path(location: Location) -> str:
