@@ -134,6 +134,8 @@ def _icmp(fields: rules.Icmp | None) -> tuple[int | None, int | None] | None:
 
 def entity(written: rules.EntityRule, namespace: str) -> EntityMatch:
     """One side of a rule, its selectors made one (CALICO.md §3.1)."""
+    if not written.model_fields_set:
+        return ANY_ENTITY
     positive = _positive_selector(written, namespace)
     negative = written.not_selector
     if positive and negative:

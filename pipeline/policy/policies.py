@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Literal
+from typing import Any, Literal, Self, override
 
+from pipeline.policy.packed import packed
 from pipeline.policy.selector import Selector
 
 type Address = IPv4Address | IPv6Address
@@ -57,6 +58,10 @@ class PolicyKey:
         """The enforced policy whose place a staged one takes when promoted (DESIGN.md §1)."""
         return PolicyKey(ENFORCED_KINDS.get(self.kind, self.kind), self.namespace, self.name)
 
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return packed(self)
+
 
 @dataclass(frozen=True, slots=True)
 class EntityMatch:
@@ -79,6 +84,10 @@ class EntityMatch:
     service: tuple[str, str] | None = None  # (namespace, name)
     domains: tuple[str, ...] = ()
 
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return packed(self)
+
 
 ANY_ENTITY = EntityMatch()
 
@@ -95,6 +104,10 @@ class Rule:
     ip_version: Literal[4, 6] | None = None  # given, or implied by protocol ICMP / ICMPv6 by name
     icmp: tuple[int | None, int | None] | None = None  # (type, code), None = any
     not_icmp: tuple[int | None, int | None] | None = None
+
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return packed(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,10 @@ class Policy:
 
     def rules(self, direction: Direction) -> tuple[Rule, ...]:
         return self.ingress if direction == "ingress" else self.egress
+
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return packed(self)
 
 
 @dataclass(frozen=True, slots=True)

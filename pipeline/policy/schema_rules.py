@@ -50,6 +50,8 @@ class EntityRule(Model):
     domains: list[str] = Field(default_factory=list)
 
     def checks(self) -> Iterable[Finding]:
+        if not self.model_fields_set:
+            return
         for index, net in enumerate(self.not_nets):
             if net.prefixlen == 0:
                 yield ("notNets", index), f"{net} excludes every address"

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, override
+from typing import Any, Literal, Self, override
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken, v_args
 from lark.exceptions import VisitError
+
+from pipeline.policy.packed import packed
 
 type Labels = Mapping[str, str]
 type Operator = Literal["==", "!=", "contains", "starts with", "ends with", "in", "not in", "has"]
@@ -78,6 +80,10 @@ class Selector(ABC):
     @override
     def __str__(self) -> str:
         return self.canonical
+
+    @override
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return packed(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
