@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -99,7 +100,7 @@ def _how(code: int) -> str:
 
 def _start() -> subprocess.Popen[bytes]:
     """It finds our modules where we did, and writes its log where we do."""
-    path = os.pathsep.join(place or str(os.getcwd()) for place in sys.path)
+    path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "agents.compile_policies"],
         env=os.environ | {"PYTHONPATH": path},
@@ -121,17 +122,20 @@ def _read(pipe: IO[bytes] | None) -> Any:
 
 def main() -> None:
     """The child: one answer for each question, until there is nobody to ask any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent too, which ends us when it is time
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent too, which ends us in time
     questions, answers, sys.stdout = sys.stdin.buffer, sys.stdout.buffer, sys.stderr
     logs.configure(_read(questions))
     waiting: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(questions, waiting), daemon=True).start()
-    gc.disable()  # it makes garbage in no cycles, and much that stays: looking for some takes longer than loading
     loader, sender, resources = Loader(), Sender(), dict[str, bytes]()
     while True:
         record, changes = waiting.get()
         resources = {key: value for key, value in (resources | changes).items() if value is not None}
+        gc.disable()  # nearly all that is made stays: looking for garbage takes as long as loading
         _write(answers, _answer(record, resources, loader, sender))
+        gc.collect()  # of this revision only: what stays is not looked at again
+        gc.freeze()
+        gc.enable()
 
 
 def _answer(record: bytes | None, resources: Resources, loader: Loader, sender: Sender) -> Answer:

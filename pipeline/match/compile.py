@@ -67,8 +67,11 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
     tiers: list[Tier] = []
     slots: list[Slot] = []
     governing = [p for p in policies.policies if p.workloads and direction in p.types]
+    replaced = {
+        p.key.twin for p in policies.policies if p.key.staged and p.staged_action in ("Set", "Delete")
+    }
     for tier in policies.tiers:
-        found = list(_slots(len(tiers), [p for p in governing if p.tier == tier.name], policies))
+        found = list(_slots(len(tiers), [p for p in governing if p.tier == tier.name], replaced))
         if found:
             tiers.append(tier)
             slots += found
@@ -90,8 +93,7 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
         bit = -(-bit // WORD) * WORD
         rule_words.append((first_bit // WORD, bit // WORD))
     columns = np.full((3, bit), -1, np.int64)
-    for position, values in bit_of.items():
-        columns[:, position] = values
+    columns[:, list(bit_of)] = np.array(list(bit_of.values()), np.int64).reshape(-1, 3).T
     return Layout(
         direction,
         tuple(tiers),
@@ -112,12 +114,9 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
     )
 
 
-def _slots(tier: int, members: list[Policy], policies: Policies) -> Iterator[Slot]:
+def _slots(tier: int, members: list[Policy], replaced: set[PolicyKey]) -> Iterator[Slot]:
     """The policies of a tier in evaluation order, a staged one also where its enforced kind would
-    stand (CALICO.md §2.3; DESIGN.md §1, promoted)."""
-    replaced = {
-        p.key.twin for p in policies.policies if p.key.staged and p.staged_action in ("Set", "Delete")
-    }
+    stand (CALICO.md §2.3; DESIGN.md §1, promoted). `replaced` are the twins of staged ones."""
     entries: list[tuple[tuple[float, str], Policy, frozenset[int]]] = []
     for policy in members:
         if not policy.key.staged:

@@ -7,12 +7,11 @@ from itertools import chain, product
 
 from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
 from pipeline.match.addresses import AddressSpace
+from pipeline.match.compiled import Compiled
 from pipeline.match.domains import possible, satisfied
-from pipeline.match.labels import SelectorIndex
-from pipeline.match.table import NOBODY, EntityFacts, Selectors, nets_of, rules_of
+from pipeline.match.table import NOBODY, EntityFacts, Selectors, nets_of
 from pipeline.match.verdict import TooMany
-from pipeline.policy.policies import Direction, EntityMatch, Network, NetworkSet, Policies
-from pipeline.policy.selector import Selector
+from pipeline.policy.policies import Network, NetworkSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +46,14 @@ class Completer:
     sets: the labels of each, with what it inherits. `bound`: completions of one side at most."""
 
     def __init__(
-        self, policies: Policies, sets: Sequence[Identity], slices: Sequence[Slice], bound: int
+        self, compiled: Compiled, sets: Sequence[Identity], slices: Sequence[Slice], bound: int
     ) -> None:
-        rules = tuple(rules_of(policies.policies))
-        matches = [match for rule in rules for match in (rule.source, rule.destination)]
         self._bound = bound
-        # Of a source only what rules and policies ask of sources matters, and likewise of destinations.
-        self._indices = (
-            SelectorIndex(_selectors(policies, "egress", (rule.source for rule in rules))),
-            SelectorIndex(_selectors(policies, "ingress", (rule.destination for rule in rules))),
-        )
-        self.port_names = (
-            _port_names(rule.source for rule in rules),
-            _port_names(rule.destination for rule in rules),
-        )
+        self._indices = compiled.sources, compiled.destinations
+        self.port_names = compiled.port_names
         known = [
             _KnownSet(s, (self._ways(labels, destination=False), self._ways(labels, destination=True)))
-            for s, labels in zip(policies.network_sets, sets, strict=True)
+            for s, labels in zip(compiled.policies.network_sets, sets, strict=True)
         ]
         self._sets_by_domain = [s for s in known if s.source.domains]
         self._sets_by_net: dict[Network, list[_KnownSet]] = {}
@@ -74,9 +64,9 @@ class Completer:
         for piece in slices:
             for address in piece.addresses:
                 self._slices_by_net.setdefault(ip_network(address), []).append(piece)
-        self._addresses = AddressSpace(chain(nets_of(rules), self._sets_by_net, self._slices_by_net))
+        self._addresses = AddressSpace(chain(nets_of(compiled.rules), self._sets_by_net, self._slices_by_net))
         set_domains = {domain for one in known for domain in one.source.domains}
-        self._domains = tuple(sorted({d for match in matches for d in match.domains} | set_domains))
+        self._domains = tuple(sorted({d for match in compiled.matches for d in match.domains} | set_domains))
 
     def _ways(self, identity: Identity, *, destination: bool) -> Ways:
         try:
@@ -154,17 +144,3 @@ def _bounded(ways: Ways) -> tuple[Selectors, ...]:
     if ways is None:
         raise TooMany
     return ways
-
-
-def _selectors(
-    policies: Policies, direction: Direction, matches: Iterable[EntityMatch]
-) -> Iterator[Selector]:
-    for policy in policies.policies:
-        if direction in policy.types:
-            yield policy.selector
-    for match in matches:
-        yield from (s for s in (match.selector, match.not_selector) if s)
-
-
-def _port_names(matches: Iterable[EntityMatch]) -> frozenset[str]:
-    return frozenset(name for match in matches for name in (*match.named_ports, *match.not_named_ports))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import combinations, product
 from math import prod
 
@@ -22,7 +23,7 @@ class SelectorIndex:
         self._by_label: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
         self._unindexed: list[int] = []
         for number, selector in enumerate(self.selectors):
-            labels = min(_needed(selector), key=self._crowd, default=None)
+            labels = min(needed(selector), key=self._crowd, default=None)
             if labels is None:
                 self._unindexed.append(number)
             for label in labels or ():
@@ -67,8 +68,16 @@ class SelectorIndex:
         ]
 
 
-def _needed(selector: Selector) -> Iterator[tuple[tuple[str, str | None], ...]]:
+type Needed = tuple[tuple[str, str | None], ...]
+
+
+@lru_cache(maxsize=1 << 17)  # from revision to revision, most selectors stay
+def needed(selector: Selector) -> tuple[Needed, ...]:
     """Sets of labels of which a selector needs one to be true; value None = any value."""
+    return tuple(_needed(selector))
+
+
+def _needed(selector: Selector) -> Iterator[Needed]:
     for key in sorted(selector.keys()):
         atoms = [atom for atom in selector.atoms() if atom.key == key]
         if selector.decide({}, lambda other, key=key: other != key) is not False:  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.match.addresses import Chain
 from pipeline.match.bits import Ints, Words, pack_bits
-from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout
+from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout, lay_out
 from pipeline.match.rows import Column, Lists, Rows, spans
-from pipeline.policy.policies import EntityMatch, Network, Policy, Rule
+from pipeline.policy.policies import Direction, EntityMatch, Network, Policies, Policy, Rule
 from pipeline.policy.selector import Selector
 
 ICMP_PROTOCOLS = (1, 58)
@@ -163,6 +164,27 @@ class _Ranges:
         return pack_bits(self._bit[(self._low <= port) & (port <= self._high)], self._words)
 
 
+class Conditions:
+    """What the rules of one direction ask of flows: made in some pieces, each when first asked for."""
+
+    def __init__(self, policies: Policies, direction: Direction) -> None:
+        self._policies, self._direction = policies, direction
+
+    @cached_property
+    def layout(self) -> Layout:
+        return lay_out(self._policies, self._direction)
+
+    @cached_property
+    def entities(self) -> tuple[EntityTable, EntityTable]:
+        """Of sources and of destinations."""
+        return EntityTable(self.layout, "source"), EntityTable(self.layout, "destination")
+
+    @cached_property
+    def ports(self) -> tuple[PortTable, PortTable]:
+        """Of sources and of destinations."""
+        return PortTable(self.layout, "source"), PortTable(self.layout, "destination")
+
+
 class DirectionTables:
     """The match tables of one direction; rows are made when first seen, equal rows share one.
 
@@ -173,8 +195,8 @@ class DirectionTables:
     `lonely` those of them that no enforced policy of their tier keeps company.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, conditions: Conditions) -> None:
+        self.layout = layout = conditions.layout
         self.effects = StagedEffects.of(layout)
         words = layout.rule_masks.shape[1]
         self.word_tier = np.repeat(np.arange(len(layout.tiers)), [b - a for a, b in layout.rule_words])
@@ -187,12 +209,10 @@ class DirectionTables:
         self._scopes = np.array(
             [[scope in slot.scopes for slot in layout.slots] for scope in range(len(SCOPES))], np.bool_
         )
-        self._sources = EntityTable(layout, "source")
-        self._destinations = EntityTable(layout, "destination")
-        self._ports = PortTable(layout, "source"), PortTable(layout, "destination")
+        self._ports = conditions.ports
         is_ingress = layout.direction == "ingress"
-        self._local_table = self._destinations if is_ingress else self._sources
-        self._peer_table = self._sources if is_ingress else self._destinations
+        self._local_table = conditions.entities[is_ingress]
+        self._peer_table = conditions.entities[not is_ingress]
         self.locals = Rows(np.zeros(words, np.uint64))
         self.peers = Rows(self._peer_table.row(NOBODY))
         nowhere = (table.row(PortPoint(-1)) for table in self._ports)

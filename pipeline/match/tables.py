@@ -8,11 +8,11 @@ import numpy as np
 
 from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import Flags, Ints, distinct
-from pipeline.match.compile import lay_out
+from pipeline.match.compiled import Compiled
 from pipeline.match.entities import PLAIN, Completer, Entity
 from pipeline.match.points import Ports, Protocols
 from pipeline.match.rows import Memo
-from pipeline.match.table import NOBODY, DirectionTables, PortPoint, ProtocolPoint, rules_of
+from pipeline.match.table import NOBODY, DirectionTables, PortPoint, ProtocolPoint
 from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import Direction, Policies, PolicyKey
 
@@ -29,6 +29,7 @@ class Tables:
     Entities, protocols and ports are interned: their ids index `entities`, `protocols`, `ports`.
     `max_cells` bounds the cells of one flow class (DESIGN.md §4, Unknown). Tables of all policies try
     few: a class with more is judged again by those of the policies that can matter to it (`narrow`).
+    `compiled` is the revision compiled, where that was done before.
     """
 
     def __init__(
@@ -39,21 +40,20 @@ class Tables:
         max_cells: int = MAX_CELLS,
         *,
         is_narrow: bool = False,
+        compiled: Compiled | None = None,
     ) -> None:
+        compiled = compiled or Compiled(policies)
         self.policies, self.is_narrow = policies, is_narrow
         self.max_cells = max_cells if is_narrow else min(max_cells, WIDE_CELLS)
         self._sets, self._slices, self._all_cells = tuple(sets), tuple(slices), max_cells
         self.directions: dict[Direction, DirectionTables] = {
-            "ingress": DirectionTables(lay_out(policies, "ingress")),
-            "egress": DirectionTables(lay_out(policies, "egress")),
+            direction: DirectionTables(conditions) for direction, conditions in compiled.conditions.items()
         }
-        rules = tuple(rules_of(policies.policies))
-        matches = [match for rule in rules for match in (rule.source, rule.destination)]
-        services = {match.service for match in matches if match.service}
+        services = {match.service for match in compiled.matches if match.service}
         asked = [piece for piece in self._slices if piece.service in services]
-        self._completer = Completer(policies, sets, asked, self.max_cells)
-        self._protocols = Protocols(rules)
-        self._ports = Ports(matches, self._completer.port_names, asked, self.max_cells)
+        self._completer = Completer(compiled, sets, asked, self.max_cells)
+        self._protocols = Protocols(compiled.rules)
+        self._ports = Ports(compiled.matches, self._completer.port_names, asked, self.max_cells)
         self._entities = Interned[Entity]()
         self._protocol_points = Interned[ProtocolPoint]()
         self._port_points = Interned[PortPoint]()

@@ -17,7 +17,7 @@ class Loader:
         self._known = {name: (text, self._one(name, text)) for name, text in texts.items()}
         loaded = _together(one for _, one in self._known.values())
         # Which of two texts that hold the same resource is to blame, only reading them in a row tells.
-        return loaded if loaded else load_texts(texts.items())
+        return loaded or load_texts(texts.items())
 
     def _one(self, name: str, text: bytes) -> Loaded:
         known = self._known.get(name)
