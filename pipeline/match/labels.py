@@ -23,7 +23,8 @@ class SelectorIndex:
         self._by_label: defaultdict[tuple[str, str | None], list[int]] = defaultdict(list)
         self._unindexed: list[int] = []
         for number, selector in enumerate(self.selectors):
-            labels = min(needed(selector), key=self._crowd, default=None)
+            ways = needed(selector)
+            labels = ways[0] if len(ways) == 1 else min(ways, key=self._crowd, default=None)
             if labels is None:
                 self._unindexed.append(number)
             for label in labels or ():

@@ -1,7 +1,7 @@
 """Match tables of one direction: for every value of a dimension, the rules that it satisfies."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -13,7 +13,7 @@ from pipeline.match.addresses import Chain
 from pipeline.match.bits import Ints, Words, pack_bits
 from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout, lay_out
 from pipeline.match.rows import Column, Lists, Rows, spans
-from pipeline.policy.policies import Direction, EntityMatch, Network, Policies, Policy, Rule
+from pipeline.policy.policies import ANY_ENTITY, Direction, EntityMatch, Network, Policies, Policy, Rule
 from pipeline.policy.selector import Selector
 
 ICMP_PROTOCOLS = (1, 58)
@@ -62,15 +62,14 @@ class ProtocolPoint:
 class BitIndex[K]:
     """From a value to the bits of the rules that name it, and the bits of all rules that do."""
 
-    def __init__(self, pairs: Iterable[tuple[int, Iterable[K]]], words: int) -> None:
+    def __init__(self, pairs: Iterable[tuple[int, Collection[K]]], words: int) -> None:
         found: defaultdict[K, list[int]] = defaultdict(list)
         naming: list[int] = []
         for bit, values in pairs:
-            before = len(naming)
-            for value in values:
-                found[value].append(bit)
-                if len(naming) == before:
-                    naming.append(bit)
+            if values:
+                naming.append(bit)
+                for value in values:
+                    found[value].append(bit)
         self._bits = {value: np.array(bits, np.int64) for value, bits in found.items()}
         self._words = words
         self.naming = pack_bits(naming, words)
@@ -91,7 +90,7 @@ class EntityTable:
 
     def __init__(self, layout: Layout, side: str) -> None:
         words = layout.rule_masks.shape[1]
-        matches = [(bit, _side(rule, side)) for bit, rule in layout.rules]
+        matches = _matches(layout, side)
         self._selectors = BitIndex(((b, [m.selector] if m.selector else []) for b, m in matches), words)
         self._not_selectors = BitIndex(
             ((b, [m.not_selector] if m.not_selector else []) for b, m in matches), words
@@ -132,7 +131,7 @@ class PortTable:
 
     def __init__(self, layout: Layout, side: str) -> None:
         words = layout.rule_masks.shape[1]
-        matches = [(bit, _side(rule, side)) for bit, rule in layout.rules]
+        matches = _matches(layout, side)
         self._ranges = _Ranges(((b, m.ports) for b, m in matches), words)
         self._not_ranges = _Ranges(((b, m.not_ports) for b, m in matches), words)
         self._names = BitIndex(((b, m.named_ports) for b, m in matches), words)
@@ -316,8 +315,10 @@ def names_ports(match: EntityMatch) -> bool:
     return bool(match.named_ports or match.not_named_ports)
 
 
-def _side(rule: Rule, side: str) -> EntityMatch:
-    return rule.source if side == "source" else rule.destination
+def _matches(layout: Layout, side: str) -> list[tuple[int, EntityMatch]]:
+    """What rules ask of one side, of all that ask for anything there."""
+    found = ((bit, rule.source if side == "source" else rule.destination) for bit, rule in layout.rules)
+    return [(bit, match) for bit, match in found if match is not ANY_ENTITY]
 
 
 def _protocol_matches(rule: Rule, point: ProtocolPoint) -> bool:

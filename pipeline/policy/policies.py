@@ -85,8 +85,8 @@ class EntityMatch:
     domains: tuple[str, ...] = ()
 
     @override
-    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
-        return packed(self)
+    def __reduce__(self) -> str | tuple[type[Self], tuple[Any, ...]]:
+        return "ANY_ENTITY" if self is ANY_ENTITY else packed(self)
 
 
 ANY_ENTITY = EntityMatch()
