@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,22 +10,23 @@ import structlog
 from confluent_kafka import Message
 from mode import Service
 
+from agents.compile_policies import Compiler, CompilerDiedError
 from agents.health import Health
 from agents.topics import Topics
 from agents.whole_topic import WholeTopic, text
-from pipeline import facts_records, metrics, revisions
+from pipeline import facts_records, metrics
 from pipeline.facts import Facts
 from pipeline.judge import Judge
-from pipeline.policy.load import load_texts
 from pipeline.policy.policies import Policies
 from pipeline.policy.problems import ManifestError
-from pipeline.policy.revision import to_policies
 from pipeline.revisions import Revision, RevisionError, Shelf
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _WAIT = 0.5
+_RETRY_SECONDS = 1.0
+_TURN_SECONDS = 0.02  # of other work between two batches
 _DAY = 86_400
 _EXPIRE_SECONDS = 600.0
 
@@ -46,22 +48,35 @@ class FollowPolicies(Service):
         self._judging = judging
         self._facts = Facts(settings.facts.retention_days * _DAY)
         self._facts_known = asyncio.Event()
+        self._compiler = Compiler(settings.logs)
+        self._newest: tuple[bytes | None, dict[str, bytes]] | None = None
+        self._news = asyncio.Event()
         self.in_force = asyncio.Event()
         health.tell("policies", "waiting for a first whole revision: flowtier publish DIR")
 
+    async def on_stop(self) -> None:
+        self._compiler.stop()
+
     @Service.task
     async def _follow_policies(self) -> None:
-        await self._facts_known.wait()
-        shelf, seen = Shelf(), None
-        name = Topics(self._settings).policies.name
+        shelf, name = Shelf(), Topics(self._settings).policies.name
         with await asyncio.to_thread(WholeTopic, self._settings, name) as topic:
             while not self.should_stop:
                 for message in await asyncio.to_thread(topic.read, _WAIT):
                     shelf.put(text(message.key()), message.value())
                 # Compaction may have taken parts of older revisions: only the newest has to be whole.
-                if topic.at_end and shelf.newest and shelf.newest is not seen:
-                    seen = shelf.newest
-                    await self._take_over(*seen)
+                if topic.at_end and shelf.newest is not self._newest:
+                    self._newest = shelf.newest
+                    self._news.set()
+
+    @Service.task
+    async def _take_over_the_newest(self) -> None:
+        """One after the other; those that were published while one was compiled are passed over."""
+        await self._facts_known.wait()
+        while await self._news.wait():
+            self._news.clear()
+            assert self._newest
+            await self._take_over(*self._newest)
 
     @Service.task
     async def _follow_facts(self) -> None:
@@ -81,15 +96,32 @@ class FollowPolicies(Service):
     async def _take_over(self, record: bytes | None, resources: dict[str, bytes]) -> None:
         try:
             with metrics.REVISION_SECONDS.time():
-                revision, policies = await asyncio.to_thread(_load, record, resources)
+                revision, difference = await asyncio.to_thread(self._compiler.ask, record, resources)
+                await self._in_turns(self._compiler.take(difference))
+                judge = self._judge(revision, self._compiler.policies)
+                await self._in_turns(judge.get_ready(getattr(self, "judge", None)))
         except (RevisionError, ManifestError) as error:
             log.error("a revision is refused, the one before it stays", reason=str(error))  # noqa: TRY400
             self._health.tell("policies", f"the newest revision is refused: {error}")
             metrics.REVISION_REFUSED.set(1)
-            return
+        except CompilerDiedError as error:
+            log.warning(str(error))
+            metrics.COMPILER_DIED.inc()
+            self._health.tell("policies", str(error))
+            await self.sleep(_RETRY_SECONDS)
+            self._news.set()
+        else:
+            self.judge = judge
+            self._tell(revision)
+
+    def _judge(self, revision: Revision, policies: Policies) -> Judge:
         worker, changed_at = self._settings.worker, int(revision.published * 1000)
-        self.judge = Judge(policies, self._facts, self._settings.cluster, changed_at, worker.max_cells)
-        self._tell(revision)
+        return Judge(policies, self._facts, self._settings.cluster, changed_at, worker.max_cells)
+
+    async def _in_turns(self, pieces: Iterator[None]) -> None:
+        """Do some work between batches, as many pieces at a time as do not make the next one wait long."""
+        while not await asyncio.get_running_loop().run_in_executor(self._judging, some_of, pieces):
+            pass
 
     def _tell(self, revision: Revision) -> None:
         log.info("revision in force", revision=revision.revision, source=revision.source)
@@ -112,9 +144,7 @@ class FollowPolicies(Service):
         metrics.FACTS.inc(len(messages))
 
 
-def _load(record: bytes | None, resources: dict[str, bytes]) -> tuple[Revision, Policies]:
-    revision = revisions.decode(record)
-    revisions.check_whole(revision, resources)
-    loaded = load_texts(resources.items())
-    loaded.require()
-    return revision, to_policies(loaded)
+def some_of(pieces: Iterator[None]) -> bool:
+    """Do the next pieces; whether all are done."""
+    until = time.perf_counter() + _TURN_SECONDS
+    return all(time.perf_counter() < until for _ in pieces)

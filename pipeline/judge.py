@@ -1,12 +1,16 @@
 """One revision and the facts, ready to judge batches; what was judged once is remembered by class."""
 
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+
 import numpy as np
 
 from pipeline.facts import Facts
 from pipeline.flow import REPORTERS, FlowBatch, Ints
-from pipeline.identity import Identity, Slice
+from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import distinct
 from pipeline.match.cells import FlowClasses, canonical_ports
+from pipeline.match.compiled import Compiled
 from pipeline.match.evaluate import UNKNOWN, Evaluator
 from pipeline.match.tables import Tables
 from pipeline.match.verdict import Outcome, Verdicts
@@ -16,6 +20,10 @@ from pipeline.resolve import JUDGED, UNJUDGED, Resolved, Resolver
 DIRECTIONS: dict[str, Direction] = {"src": "egress", "dst": "ingress"}
 # Above this many classes or sides everything remembered is forgotten, so that memory stays bounded.
 MAX_REMEMBERED = 1_000_000
+RECENT = 16_384  # classes at least that the next revision's judge judges in advance, the newest
+AGAIN_SECONDS, PIECE_SECONDS = 10.0, 0.02  # that it spends on them at most, and on one piece about
+
+type Key = tuple[int, ...]  # of a class: whether egress, then the columns of FlowClasses
 
 
 class Judge:
@@ -31,23 +39,57 @@ class Judge:
         self.policies, self.facts = policies, facts
         self.cluster, self.changed_at = cluster, changed_at
         self._max_cells = max_cells
+        self._compiled = Compiled(policies)
         self._forget()
 
     def _forget(self) -> None:
-        self._resolver = Resolver(self.facts, self.policies)
+        self.resolver: Resolver = Resolver(self.facts, self.policies)
         self._tables_for: tuple[tuple[Identity, ...], tuple[Slice, ...]] | None = None
         self._evaluator: Evaluator | None = None
-        self._remembered: dict[tuple[int, ...], int] = {}
+        self._remembered: dict[Key, int] = {}
+        self._recent: dict[Key, None] = {}
+        self._less_recent: dict[Key, None] = {}
+
+    def get_ready(self, before: "Judge | None") -> Iterator[None]:
+        """Do in advance, in pieces of some milliseconds, what the first batches would have to do else:
+        compile the policies, and judge what the judge before has judged of late."""
+        yield from self._compiled.pieces()
+        if before:
+            recent, self._less_recent = before.recent, dict.fromkeys(before.recent)
+            self.resolver = before.resolver.next(self.policies)
+            evaluator = self._evaluator_for(*self.resolver.surroundings)
+            yield
+            yield from self._judge_again(evaluator, self.resolver.sides, recent)
+
+    @property
+    def recent(self) -> list[Key]:
+        """The classes that were judged of late, or are about to be."""
+        return list(self._recent | self._less_recent)
+
+    def _judge_again(self, evaluator: Evaluator, sides: Sequence[Side], keys: list[Key]) -> Iterator[None]:
+        until, size = perf_counter() + AGAIN_SECONDS, 16
+        for egress in (True, False):
+            own = [key[1:] for key in keys if key[0] == egress]
+            at = 0
+            while at < len(own) and perf_counter() < until:
+                began = perf_counter()
+                columns = list(np.array(own[at : at + size], np.int64).T)
+                self._outcomes(evaluator, "egress" if egress else "ingress", sides, columns)
+                at += size
+                taken = perf_counter() - began
+                size = max(1, min(2 * size, int(size * PIECE_SECONDS / taken)))
+                yield
+                until += perf_counter() - began - taken  # others' time does not count
 
     def resolve(self, batch: FlowBatch) -> Resolved:
         """Who took part in each flow."""
-        if max(len(self._remembered), len(self._resolver.sides)) > MAX_REMEMBERED:
+        if max(len(self._remembered), len(self.resolver.sides)) > MAX_REMEMBERED:
             self._forget()
-        return self._resolver.resolve(batch)
+        return self.resolver.resolve(batch)
 
     def evaluate(self, batch: FlowBatch, resolved: Resolved) -> Verdicts:
         """The outcome of each flow; what it costs grows with distinct flow classes (DESIGN.md §5)."""
-        evaluator = self._evaluator_for(resolved)
+        evaluator = self._evaluator_for(resolved.sets, resolved.slices)
         outcome = np.empty(len(batch), np.int64)
         count = 0
         for reporter, direction in DIRECTIONS.items():
@@ -59,12 +101,12 @@ class Judge:
         self._leave_unjudged(evaluator, batch, resolved, outcome)
         return Verdicts(self.policies.revision, outcome, evaluator.outcomes, count)
 
-    def _evaluator_for(self, resolved: Resolved) -> Evaluator:
+    def _evaluator_for(self, sets: tuple[Identity, ...], slices: tuple[Slice, ...]) -> Evaluator:
         """The evaluator for these network sets and services, which change with the facts."""
-        if self._evaluator is None or self._tables_for != (resolved.sets, resolved.slices):
-            tables = Tables(self.policies, resolved.sets, resolved.slices, self._max_cells)
+        if self._evaluator is None or self._tables_for != (sets, slices):
+            tables = Tables(self.policies, sets, slices, self._max_cells, compiled=self._compiled)
             self._evaluator = Evaluator(tables)
-            self._tables_for = resolved.sets, resolved.slices
+            self._tables_for = sets, slices
             self._remembered = {}
         return self._evaluator
 
@@ -72,27 +114,35 @@ class Judge:
         self, evaluator: Evaluator, direction: Direction, batch: FlowBatch, resolved: Resolved, rows: Ints
     ) -> tuple[Ints, int]:
         """(outcome of each of these flows, number of their classes)."""
-        source, dest = resolved.source[rows], resolved.dest[rows]
-        protocol = batch.proto[rows]
-        ports = canonical_ports(
-            evaluator.tables,
-            resolved.sides,
-            source,
-            dest,
-            protocol,
+        columns = [
+            resolved.source[rows],
+            resolved.dest[rows],
+            batch.proto[rows],
             batch.source_port[rows],
             batch.dest_port[rows],
-        )
-        columns = [source, dest, protocol, *ports, resolved.own_host[rows].astype(np.int64)]
+            resolved.own_host[rows].astype(np.int64),
+        ]
+        outcome, keys = self._outcomes(evaluator, direction, resolved.sides, columns)
+        self._recent.update(dict.fromkeys(keys))
+        if len(self._recent) > RECENT:
+            self._recent, self._less_recent = {}, self._recent
+        return outcome, len(keys)
+
+    def _outcomes(
+        self, evaluator: Evaluator, direction: Direction, sides: Sequence[Side], columns: list[Ints]
+    ) -> tuple[Ints, list[Key]]:
+        """(outcome of each of these flows, their distinct classes); `columns` as in FlowClasses, with the
+        ports as they were recorded."""
+        columns[3:5] = canonical_ports(evaluator.tables, sides, *columns[:5])
         first, inverse = distinct(columns)
         classes = np.stack([column[first] for column in columns])
         keys = [(DIRECTIONS["src"] == direction, *key) for key in classes.T.tolist()]
         new = [number for number, key in enumerate(keys) if key not in self._remembered]
         if new:
             a, b, c, d, e, f = classes[:, new]
-            found = evaluator.evaluate(direction, FlowClasses(a, b, c, d, e, f, resolved.sides))
+            found = evaluator.evaluate(direction, FlowClasses(a, b, c, d, e, f, sides))
             self._remembered.update(zip((keys[n] for n in new), found.tolist(), strict=True))
-        return np.array([self._remembered[key] for key in keys], np.int64)[inverse], len(keys)
+        return np.array([self._remembered[key] for key in keys], np.int64)[inverse], keys
 
     def _leave_unjudged(
         self, evaluator: Evaluator, batch: FlowBatch, resolved: Resolved, outcome: Ints

@@ -42,6 +42,9 @@ REVISION_REFUSED = Gauge("flowtier_revision_refused", "1 while the newest revisi
 REVISION_SECONDS = Histogram(
     "flowtier_revision_seconds", "Time to load and compile a revision", buckets=_SECONDS
 )
+COMPILER_DIED = Counter(
+    "flowtier_compiler_died", "Times that the process that loads policies ended, and was started again"
+)
 FACTS = Counter("flowtier_facts", "Records of the facts topic followed")
 FACTS_REFUSED = Counter("flowtier_facts_refused", "Records of the facts topic that cannot be read")
 SHIPPED_FLOWS = Counter("flowtier_shipped_flows", "Lines of the flow log in Kafka, committed")

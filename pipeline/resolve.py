@@ -66,7 +66,7 @@ class Resolver:
     """Resolves batches against the facts as they are, for one revision.
 
     It remembers every endpoint and side it has met, so that ids hold from batch to batch: start a
-    new one with each revision, and when `sides` has grown past what its reader wants to hold.
+    new one when `sides` has grown past what its reader wants to hold.
     """
 
     def __init__(self, facts: Facts, policies: Policies) -> None:
@@ -77,10 +77,28 @@ class Resolver:
         self._ids: dict[Side, int] = {}
         self._identities: dict[Identity, Identity] = {}
         self._known: dict[Endpoint, _Known] = {}
+        self._span = 0.0, 0.0
+
+    def next(self, policies: Policies) -> "Resolver":
+        """One for another revision, which numbers sides as this one does: both add to the same. What it
+        knows of endpoints it takes over, but for network sets, which belong to the policies."""
+        other = Resolver(self._facts, policies)
+        other.sides, other._ids, other._identities = self.sides, self._ids, self._identities
+        other._known = {e: known for e, known in self._known.items() if kind_of(e) != "ns"}
+        other._span = self._span
+        return other
+
+    @property
+    def surroundings(self) -> tuple[tuple[Identity, ...], tuple[Slice, ...]]:
+        """Network sets and slices (see Resolved) as they were within the time of the last batch."""
+        return (
+            tuple(self._set_identity(network_set, *self._span) for network_set in self._sets.values()),
+            tuple(slice_ for service in self._services for slice_ in self._slices(service, *self._span)),
+        )
 
     def resolve(self, batch: FlowBatch) -> Resolved:
         """The sides of every flow; what it costs grows with distinct endpoints, not with flows."""
-        span = (batch.start.min() / 1000, batch.end.max() / 1000) if len(batch) else (0.0, 0.0)
+        self._span = span = (batch.start.min() / 1000, batch.end.max() / 1000) if len(batch) else (0.0, 0.0)
         kinds = np.array([_KINDS.get(kind_of(endpoint), 0) for endpoint in batch.endpoints], np.int64)
         namespaces, namespace = _interned([endpoint.namespace for endpoint in batch.endpoints])
         local = np.where(batch.reporter == DST, batch.dest, batch.source)
@@ -92,8 +110,7 @@ class Resolver:
             namespaces,
             self._own_hosts(batch, kinds),
             np.where(batch.reporter == FWD, UNJUDGED.index("forwarded"), _UNJUDGED_KINDS[kinds[local]]),
-            tuple(self._set_identity(network_set, *span) for network_set in self._sets.values()),
-            tuple(slice_ for service in self._services for slice_ in self._slices(service, *span)),
+            *self.surroundings,
         )
 
     def _column(self, batch: FlowBatch, column: Ints, domain: Ints | None, span: tuple[float, float]) -> Ints:

@@ -31,7 +31,7 @@ class Compiled:
             for made in ("layout", "entities", "ports"):
                 getattr(conditions, made)
                 yield
-        for some in batched(chain(*self._selectors), AT_ONCE, strict=False):
+        for some in batched(chain(*self._selectors), AT_ONCE):
             list(map(needed, some))
             yield
         for made in ("sources", "destinations"):

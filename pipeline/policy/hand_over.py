@@ -37,7 +37,7 @@ class Sender:
         numbered = {self._number(policy): policy for policy in policies.policies}
         changed = [item for item in numbered.items() if self._sent.get(item[0]) is not item[1]]
         self._sent = numbered
-        chunks = tuple(pickle.dumps(list(some)) for some in batched(changed, AT_ONCE, strict=False))
+        chunks = tuple(pickle.dumps(list(some)) for some in batched(changed, AT_ONCE))
         return Difference(
             policies.revision, policies.tiers, policies.network_sets, list(numbered), chunks
         )
