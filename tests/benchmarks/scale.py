@@ -1,0 +1,127 @@
+"""What 10,000 policies, 20,000 distinct selectors and 100,000 identities cost: time of a class, memory."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from itertools import batched
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from pipeline.decode import decode
+from pipeline.flow import REPORTERS
+from pipeline.judge import Judge
+from pipeline.limits import Limits
+from pipeline.match.cells import FlowClasses
+from pipeline.match.evaluate import Evaluator
+from pipeline.match.tables import Tables
+from pipeline.process import process
+from pipeline.resolve import Resolver
+from tests.benchmarks import cluster
+from tests.benchmarks.checked import differences
+
+CLASSES, RUNS, CHECKED = 20_000, 7, 10
+BATCH, FLOWS = 20_000, 1_600_000
+
+
+def report() -> None:
+    print(
+        f"{cluster.POLICIES:,} policies, 20,000 distinct selectors, {cluster.PODS:,} identities, one core;"
+        " all scopes, traces, each staged policy's own effect"
+    )
+    for shape in cluster.SHAPES:
+        print(f"  {shape} policies")
+        for part in (judging, memory):
+            child = multiprocessing.get_context("spawn").Process(target=part, args=(shape,))
+            child.start()
+            child.join()
+            if child.exitcode:
+                raise SystemExit(child.exitcode)
+
+
+def judging(shape: str) -> None:
+    """CPU of a class whose endpoints are known, and of what is first seen."""
+    policies, facts = cluster.policies(shape), cluster.facts()
+    start = time.process_time()
+    evaluator = Evaluator(Tables(policies, [], []))
+    _tell("tables", time.process_time() - start, 1, "s")
+    resolver = Resolver(facts, policies)
+    cost = 0.0
+    for pairs in batched(_meetings(cluster.PODS), BATCH, strict=False):
+        batch = decode(cluster.messages(list(pairs), "src", 0)).batch
+        start = time.process_time()
+        resolved = resolver.resolve(batch)
+        cost += time.process_time() - start
+    _tell("resolving an endpoint that was never seen", cost / cluster.PODS / 2, 1e6, "µs")
+    random = np.random.default_rng(1)
+    known = np.arange(len(resolved.sides))
+
+    def classes(source: np.ndarray, dest: np.ndarray) -> FlowClasses:
+        none = np.zeros(len(source), np.int64)
+        port = random.integers(0, 1 << 16, len(source))
+        return FlowClasses(source, dest, none + 6, none - 1, port, none, resolved.sides)
+
+    random.shuffle(known)
+    costs = [
+        _cost(lambda: evaluator.evaluate("egress", classes(known[low : low + CLASSES], known[low - CLASSES : low])))  # noqa: B023
+        for low in range(CLASSES, len(known), CLASSES)
+    ]
+    _tell("judging a class between two endpoints that were never judged", median(costs) / CLASSES, 1e6, "µs")
+    seen = known[: len(costs) * CLASSES]
+    both = {}
+    for direction in ("egress", "ingress"):
+        evaluator.evaluate(direction, classes(seen, np.roll(seen, 1)))
+        costs = []
+        for _ in range(RUNS):
+            some = classes(random.choice(seen, CLASSES), random.choice(seen, CLASSES))
+            costs.append(_cost(lambda: both.update({direction: evaluator.evaluate(direction, some)})))
+        _tell(f"judging a class that was never seen, {direction}", median(costs) / CLASSES, 1e6, "µs")
+        for number in range(CHECKED):
+            outcome = evaluator.outcomes[both[direction][number]]
+            if wrong := differences(policies, direction, some, number, outcome):
+                raise SystemExit(f"the reference differs: {wrong} of {outcome}")
+    print(f"    {2 * CHECKED} of these verdicts are the reference's, {len(evaluator.outcomes):,} outcomes")
+
+
+def memory(shape: str) -> None:
+    """The resident set of a worker's process: facts and policies taken over from records, then batches."""
+    _memory("Python and libraries")
+    policies = cluster.policies(shape)
+    _memory("and policies")
+    facts = cluster.facts()
+    _memory("and facts")
+    judge = Judge(policies, facts, "bench", 0, 4096)
+    cost, every = 0.0, FLOWS // BATCH // 4
+    pairs = batched(_meetings(FLOWS), BATCH, strict=False)
+    for number, some in enumerate(pairs, start=1):
+        messages = cluster.messages(list(some), REPORTERS[REPORTERS.index(("src", "dst")[number % 2])], number * BATCH)
+        start = time.process_time()
+        process(messages, judge, None, Limits())
+        cost += time.process_time() - start
+        if number % every == 0:
+            _memory(f"and {number * BATCH:,} flows, as many classes, {cost / number / BATCH * 1e6:.0f} µs each")
+
+
+def _meetings(count: int) -> Iterator[tuple[int, int]]:
+    """Pairs of pods, hardly one twice: in 100,000 of them each pod is both source and destination once."""
+    for n in range(count):
+        yield n % cluster.PODS, (n * 7919 + n // cluster.PODS * 31) % cluster.PODS
+
+
+def _cost(run: Callable[[], object]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def _tell(what: str, seconds: float, scale: float, unit: str) -> None:
+    print(f"    {what:<60} {seconds * scale:8.2f} {unit}", flush=True)
+
+
+def _memory(what: str) -> None:
+    status = dict(
+        line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    )
+    now, most = (int(status[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    print(f"    {what:<60} {now:8.0f} MB, at most {most:.0f} MB", flush=True)
