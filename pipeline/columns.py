@@ -175,7 +175,8 @@ def _domains(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 def _port(port: float | str | None) -> int:
-    return port if isinstance(port, int) else MISSING
+    # Times come here too: they stand among the same values, and may be larger than any column takes.
+    return port if isinstance(port, int) and 0 <= port <= 65_535 else MISSING
 
 
 def _times(start: Ints, end: Ints, received: Ints) -> tuple[Ints, Ints, Bools]:

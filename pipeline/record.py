@@ -1,11 +1,13 @@
 """The fields of a flow log record that the library reads, checked as they are decoded (CALICO.md §6)."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, cast
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from pipeline import goldmane
+from pipeline.flow import FIELDS
 
 type Missing = Literal["-", "*", ""]
 type Port = Annotated[int, msgspec.Meta(ge=-1, le=65535)] | Missing | None  # -1: aggregated, as Go says it
@@ -14,6 +16,13 @@ type Time = int | float | str | None  # seconds since the epoch, or RFC 3339
 type Kind = Literal["wep", "hep", "ns", "net", "-", ""] | None
 
 ABSENT = Raw()
+
+
+def _parents(name: str) -> Iterator[str]:
+    """A dotted name, and what it is in."""
+    while "." in name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 class RecordError(ValueError):
@@ -58,29 +67,34 @@ class Record(msgspec.Struct, gc=False, kw_only=True):
     packets_in: Count = None
     packets_out: Count = None
     host: str | None = None
-    # Keys that the document adds; a record that brings its own loses them.
-    timestamp: Raw = msgspec.field(default=ABSENT, name="@timestamp")
-    cluster: Raw = ABSENT
-    verdict: Raw = ABSENT
 
+
+_ADDED = ("@timestamp", "cluster", "verdict")
+# The keys that the document adds, as the index knows them: Elasticsearch reads "verdict.impact" as
+# {"verdict": {"impact": …}}, and would keep what a record says of it beside what we say.
+_TAKEN = {
+    *_ADDED,
+    *(part for field in FIELDS if field.name.startswith("verdict.") for part in _parents(field.name)),
+}
 
 _RECORD = msgspec.json.Decoder(Record)
+_NONE_TAKEN = [
+    (f"taken_{number}", UnsetType, msgspec.field(default=UNSET, name=name))
+    for number, name in enumerate(sorted(_TAKEN))
+]
+_CLEAN_RECORD = cast("type[Record]", msgspec.defstruct("Clean", _NONE_TAKEN, bases=(Record,), gc=False))
+_CLEAN = msgspec.json.Decoder(_CLEAN_RECORD)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ENCODER = msgspec.json.Encoder()
-_ADDED = ("@timestamp", "cluster", "verdict")
 
 
 def read_all(lines: list[bytes]) -> list[Record] | None:
     """The flows of many lines at once; None where one of them needs a closer look by `read`."""
     try:
-        records = list(map(_RECORD.decode, lines))
+        records = list(map(_CLEAN.decode, lines))
     except (ValueError, RecursionError):
         return None
-    return records if all(map(bytes.isascii, lines)) and not any(map(_brings_added, records)) else None
-
-
-def _brings_added(record: Record) -> bool:
-    return not (record.timestamp is record.cluster is record.verdict is ABSENT)
+    return records if all(map(bytes.isascii, lines)) else None
 
 
 def read(line: bytes) -> tuple[bytes, Record]:
@@ -89,7 +103,7 @@ def read(line: bytes) -> tuple[bytes, Record]:
     try:
         line.decode()
         record = _RECORD.decode(line)
-        return _without_added(line) if _brings_added(record) else line, record
+        return _without_added(line), record
     except UnicodeDecodeError as error:
         raise RecordError(f"not UTF-8 (byte {error.start})") from None
     except RecursionError:
@@ -113,8 +127,7 @@ def _read_renamed(line: bytes, why_not_calico: str) -> tuple[bytes, Record]:
 
 
 def _without_added(line: bytes) -> bytes:
-    """The flow without the keys that the document adds: Elasticsearch refuses duplicate keys."""
+    """The flow without the keys that the document adds; as it is written where it has none of them."""
     fields = _OBJECT.decode(line)
-    for name in _ADDED:
-        fields.pop(name, None)
-    return _ENCODER.encode(fields)
+    kept = {name: value for name, value in fields.items() if name.partition(".")[0] not in _ADDED}
+    return line if len(kept) == len(fields) else _ENCODER.encode(kept)

@@ -70,9 +70,9 @@ def test_every_reject_is_valid(value):
 def test_every_reject_and_the_record_that_it_was_replayed_can_be_told_apart():
     (reject,) = decode([message(b"{}")], NOW).rejects
     records = [to_record(reject)[1], replayed_record(reject.origin, 1_700_000_000_000)[1]]
-    for record in records:
-        validator("flows-rejected").validate(json.loads(record))
-    assert [isinstance(read(record), Replayed) for record in records] == [False, True]
+    for each in records:
+        validator("flows-rejected").validate(json.loads(each))
+    assert [isinstance(read(each), Replayed) for each in records] == [False, True]
     both = json.loads(records[0]) | json.loads(records[1])
     assert not validator("flows-rejected").is_valid(both)
 

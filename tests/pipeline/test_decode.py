@@ -2,8 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipeline.decode import Limits, decode
 from pipeline.flow import ACTIONS, FIELDS, REPORTERS, FlowBatch
@@ -143,12 +141,35 @@ def test_keys_that_the_document_adds_are_taken_out_and_nothing_else_changes():
     assert json.loads(raw) == RECORD | {"more": [1.50, None]}
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["verdict.impact", "verdict.enforced.action", "verdict.enforced", "cluster", r"\u0076erdict.impact"],
+)
+def test_no_way_to_write_a_key_that_the_document_adds_gets_past(key):
+    forged = b'{"%b":"newly_denied",%b' % (key.encode(), record()[1:])
+    (raw,) = decode([message(forged)], NOW).batch.raw
+    assert json.loads(raw) == RECORD
+    assert decode([message(forged + b"\n" + ONE)], NOW).batch.raw[1] == ONE
+
+
 BAD = {
     "not JSON": b"x",
     "half a line": record()[:-20],
     "not UTF-8": record(host="node").replace(b"node", b"n\xffde"),
     "NUL": record(host="node").replace(b"node", b"n\x00de"),
+    "a byte order mark": b"\xef\xbb\xbf" + record(),
+    "half a surrogate pair": record(host="X").replace(b"X", rb"\ud800"),
+    "half a surrogate pair in labels": record(source_labels={"labels": ["X"]}).replace(b"X", rb"\udfff"),
+    "half a surrogate pair in a key": record(X=1).replace(b"X", rb"\ud800"),
+    "an escape that is none": record(X=1).replace(b"X", rb"\q"),
+    "not a number": record(X=1).replace(b'"X": 1', b'"X": NaN'),
+    "infinity": record(X=1).replace(b'"X": 1', b'"X": -Infinity'),
+    "a number that begins with 0": record(X=1).replace(b'"X": 1', b'"X": 01'),
+    "a comma too many": record(X=1).replace(b'"X": 1', b'"X": [1,]'),
+    "a comment": record(X=1).replace(b'"X": 1', b'"X": 1 /* one */'),
+    "two objects": record() + record(),
     "no object": b"17",
+    "larger than any flow": record(more="x" * (512 * 1024)),
     "nested too deep": record(more="x").replace(b'"x"', b"[" * 100_000 + b"]" * 100_000),
     "nested too deep in what is no flow": b'{"reporter":1,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "no reporter": record(reporter=...),
@@ -175,6 +196,9 @@ BAD = {
     "backwards": record(start_time=1_700_000_301),
     "far past": record(start_time=1, end_time=2),
     "far future": record(end_time=1_700_200_000),
+    "beyond all calendars": record(end_time=10**30),
+    "before all calendars": record(start_time=-(10**30)),
+    "a counter of many digits": record(bytes_in=10**400),
 }
 
 
@@ -193,11 +217,12 @@ def test_one_bad_flow_is_one_reject_and_its_neighbours_are_untouched(bad):
 
 @pytest.mark.parametrize(
     "value",
-    [None, b"", b" \n ", b"[", b"[{]", b"[]", b"x" * 2000, b"[" * 1500],
+    [None, b"", b" \n ", b"[", b"[{]", b"[]", b"x" * 2000, b"[" * 1500, b"x\n" * 11, b"[0%b]" % (b",0" * 10)],
     ids=lambda value: repr(value)[:12],
 )
 def test_a_message_that_is_no_flows_at_all_is_one_reject(value):
-    decoded = decode([message(ONE, 1), message(value, 2), message(TWO, 3)], NOW, Limits(value_bytes=1900))
+    limits = Limits(value_bytes=1900, flows=10)
+    decoded = decode([message(ONE, 1), message(value, 2), message(TWO, 3)], NOW, limits)
     (reject,) = decoded.rejects
     assert (reject.origin.offset, reject.value) == (2, value)
     assert decoded.batch.ids == [f"{TOPIC_ID}-0-1-0", f"{TOPIC_ID}-0-3-0"]
@@ -222,32 +247,4 @@ def test_many_flows_keep_their_order_and_share_what_is_equal():
 
 def test_every_decoded_field_of_the_table_is_in_the_record_and_the_other_way_round():
     named = {field.name.partition(".")[0] for field in FIELDS if field.decoded}
-    assert named == set(Record.__struct_encode_fields__) - {"@timestamp", "cluster", "verdict"}
-
-
-JUNK = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**65), 2**65),
-    st.floats(),
-    st.text(max_size=5),
-    st.just([]),
-    st.just({}),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.dictionaries(st.sampled_from(sorted(RECORD)), JUNK, max_size=4),
-    st.integers(0, 900),
-    st.binary(max_size=3),
-)
-def test_any_mutation_is_a_row_or_a_reject_and_never_an_error(changes, at, splice):
-    changed = record(**changes)
-    mutated = changed[:at] + splice + changed[at + len(splice) :]
-    decoded = decode([message(ONE, 1), message(changed, 2), message(mutated, 3), message(TWO, 4)], NOW)
-    assert {0, 3} <= {int(id_.split("-")[-2]) - 1 for id_ in decoded.batch.ids}
-    rows = len(mutated.split(b"\n"))
-    assert 3 <= len(decoded.batch) + len(decoded.rejects) <= 3 + rows
-    for raw in decoded.batch.raw:
-        assert isinstance(json.loads(raw), dict)
+    assert named == set(Record.__struct_encode_fields__)
