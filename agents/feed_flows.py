@@ -1,11 +1,12 @@
 """Feeds the agent with batches of the flows topic, and commits them in order once it has answered."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
+from confluent_kafka import KafkaException
 from faust.types import ChannelT
 from mode import Service
 
@@ -14,6 +15,7 @@ from agents.flows_topic import FlowsTopic, Taken
 from agents.follow_policies import FollowPolicies
 from agents.health import Health
 from agents.refusals import Refusals
+from agents.topics import Topics
 from pipeline import metrics
 from pipeline.settings import Settings
 
@@ -87,18 +89,25 @@ class FeedFlows(Service):
     async def _tell_lag(self) -> None:
         if self._topic is None:
             return
-        lag = await asyncio.to_thread(self._topic.lag)
-        self._tell_whether_away(lag is None)
+        lag = await asyncio.to_thread(self._ask_lag, self._topic)
         metrics.LAG.clear()
         for partition, messages in (lag or {}).items():
             metrics.LAG.labels(partition).set(messages)
         self._health.partitions = tuple(self._topic.assigned)
         self._health.lag = None if lag is None else sum(lag.values())
 
-    def _tell_whether_away(self, away: bool) -> None:
-        where = f"Kafka at {self._settings.kafka.bootstrap}"
-        problem = f"{where} does not answer: what flows it holds, and what is done with, waits until it does"
-        self._health.tell("kafka", problem if away else None)
+    def _ask_lag(self, topic: FlowsTopic) -> Mapping[int, int] | None:
+        try:
+            lag = topic.lag()
+        except KafkaException as error:
+            where = f"Kafka at {self._settings.kafka.bootstrap}, topic {Topics(self._settings).flows.name}"
+            problem = f"{where}, does not say how far it is read; flows wait until it does"
+            self._health.tell("kafka", f"{problem}: {error.args[0].str()}")
+            return None
+        except RuntimeError:  # closed meanwhile
+            return None
+        self._health.tell("kafka", None)
+        return lag
 
     async def _make_room(self, topic: FlowsTopic) -> None:
         while True:

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 _WAIT = 0.2  # seconds that a batch which is not full waits for more
 _TIMEOUT = 10.0
+_ASK_SECONDS = 5.0  # how often Kafka is asked which topic this is, where nothing comes of it
 # With these the client tells that it does not know where to go on.
 _STRAYED = UNREADABLE | {KafkaError._AUTO_OFFSET_RESET}  # noqa: SLF001
 _FIRST_MESSAGE_BYTES = 512 * 1024  # what a message is taken to weigh before any has been seen
@@ -67,7 +68,7 @@ class FlowsTopic:
         self._paused: set[int] = set()
         self._message_bytes = _FIRST_MESSAGE_BYTES
         self._admin = AdminClient(settings.kafka.confluent(), logger=LOG)
-        self._topic_id = topic_id(self._admin, self._name)
+        self._topic_id, self._asked_at = topic_id(self._admin, self._name), time.monotonic()
         self._transactions = Transactions(settings, _writer_name(settings))
         self._consumer = Consumer(_options(settings), logger=LOG)
         self._consumer.subscribe(
@@ -97,7 +98,8 @@ class FlowsTopic:
             taken.until[partition] = offset if is_end(message) else offset + 1
             if error is None:
                 taken.messages.append(self._plain(message, partition, offset))
-        if taken.messages or strayed:
+        # A consumer at the end of a topic never learns that another one of its name ends there too.
+        if taken.until or strayed or time.monotonic() > self._asked_at + _ASK_SECONDS:
             self._check_topic_id()
         if taken.epoch == self._epoch:
             self._positions |= taken.until
@@ -118,10 +120,10 @@ class FlowsTopic:
 
     def commit(self, taken: Taken, records: Iterable[Record]) -> bool:
         """Write the records and what was taken in one transaction; False where it was dropped."""
-        group = self._consumer.consumer_group_metadata()
+        group, of_topic = self._consumer.consumer_group_metadata(), self._topic_id
         if taken.epoch != self._epoch:  # asked after the generation: an older batch never gets a newer one
             return False
-        offsets = [TopicPartition(self._name, partition, offset) for partition, offset in taken.until.items()]
+        offsets = [TopicPartition(self._name, *place, of_topic) for place in taken.until.items()]
         try:
             self._transactions.run(records, offsets, group)
         except KafkaException as error:
@@ -134,13 +136,16 @@ class FlowsTopic:
         self._paused.add(partition)
         self._consumer.pause(self._parts([partition]))
 
-    def lag(self) -> Mapping[int, int] | None:
-        """Messages of each assigned partition that are not committed yet; None where Kafka is away."""
-        try:
-            committed = self._consumer.committed(self._parts(self._assigned), _TIMEOUT)
-            return {part.partition: self._behind(part) for part in committed}
-        except (KafkaException, RuntimeError):  # RuntimeError: closed meanwhile
-            return None
+    def lag(self) -> Mapping[int, int]:
+        """Messages of each assigned partition that are not committed yet.
+
+        Raises KafkaException where Kafka or the topic is away, whether partitions are assigned or not.
+        """
+        topic = self._consumer.list_topics(self._name, _TIMEOUT).topics[self._name]
+        if topic.error:
+            raise KafkaException(topic.error)
+        committed = self._consumer.committed(self._parts(self._assigned), _TIMEOUT)
+        return {part.partition: self._behind(part) for part in committed}
 
     def close(self) -> None:
         """Leave the group."""
@@ -210,7 +215,11 @@ class FlowsTopic:
         return True
 
     def _begin(self, committed: TopicPartition) -> int:
-        if committed.offset >= 0:
+        """Where a partition goes on: an offset says of which topic it is, since what a worker had in hand of
+        a deleted one can end up committed for another of its name."""
+        if committed.error:
+            raise KafkaException(committed.error)
+        if committed.offset >= 0 and committed.metadata in (None, "", self._topic_id):
             return committed.offset
         low: int = self._consumer.get_watermark_offsets(committed, _TIMEOUT)[0]
         return low
@@ -230,14 +239,15 @@ class FlowsTopic:
     def _check_topic_id(self) -> None:
         """Messages taken between two equal answers are of this topic, and not of one made anew under
         its name, whose offsets would be taken for those of the old one."""
+        self._asked_at = time.monotonic()
         try:
             answer = topic_id(self._admin, self._name)
         except KafkaException as error:
             self._drop(f"Kafka does not say which topic this is: {error.args[0].str()}")
             return
         if answer != self._topic_id:
-            self._topic_id = answer
             self._drop("the flows topic was made anew")
+            self._topic_id = answer  # after that, so that no older batch is committed by it
 
     def _on_assign(self, _: Consumer, parts: list[TopicPartition]) -> None:
         self._assigned = sorted(part.partition for part in parts)

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 from elasticsearch import Elasticsearch
+from prometheus_client.parser import text_string_to_metric_families
 
 from agents import topics
 from agents.publish import Published, publish
@@ -96,6 +97,12 @@ class Worker:
 
     def health(self) -> dict[str, Any]:
         return json.loads(self.get("/health"))
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of the samples of that name with these labels."""
+        families = text_string_to_metric_families(self.get("/metrics"))
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-4000:]
@@ -187,7 +194,7 @@ class Installation:
         return subprocess.run(
             [*FLOWTIER, *arguments],
             cwd=ROOT,
-            env=environment | self.environment,
+            env=environment | self.environment | {"COLUMNS": "500"},  # no table is folded
             capture_output=True,
             text=True,
             timeout=60,

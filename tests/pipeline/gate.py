@@ -1,6 +1,7 @@
-"""A gate before the real Elasticsearch that turns some bulk requests away, as a busy server would."""
+"""A gate before the real Elasticsearch that turns some requests away, as a busy server would."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -10,17 +11,26 @@ type Refuse = Callable[[bytes], int | None]  # a bulk body ▸ the status to ref
 
 
 @asynccontextmanager
-async def gate(elasticsearch: str, refuse: Refuse) -> AsyncIterator[str]:
-    """The URL of the gate; what is not refused is the real server's answer."""
+async def gate(
+    elasticsearch: str,
+    refuse: Refuse,
+    *,
+    delay: float = 0,
+    tls: ssl.SSLContext | None = None,
+    seconds: float = 60,
+) -> AsyncIterator[str]:
+    """The URL of the gate, open for so many seconds at most; what is not refused is the real server's
+    answer, `delay` seconds later. With `tls`, every request shakes hands anew."""
 
     async def answer(request: web.Request) -> web.Response:
         body = await request.read()
-        headers = {"x-elastic-product": "Elasticsearch"}
+        headers = {"x-elastic-product": "Elasticsearch"} | ({"connection": "close"} if tls else {})
         status = refuse(body)
         if status:
             return web.json_response(
                 {"error": {"type": "refused"}, "status": status}, status=status, headers=headers
             )
+        await asyncio.sleep(delay)
         async with session.request(
             request.method,
             elasticsearch + request.path_qs,
@@ -34,12 +44,12 @@ async def gate(elasticsearch: str, refuse: Refuse) -> AsyncIterator[str]:
 
     app = web.Application(client_max_size=1 << 30)
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    async with asyncio.timeout(60), ClientSession() as session:
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    async with asyncio.timeout(seconds), ClientSession() as session:
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
