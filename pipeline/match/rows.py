@@ -24,7 +24,7 @@ class Column[T: np.generic]:
         self._held[self.count : end] = values
         self.count = end
 
-    def __getitem__(self, at: Ints) -> NDArray[T]:
+    def __getitem__(self, at: Ints | NDArray[np.int32]) -> NDArray[T]:
         return self._held[at]
 
 
@@ -43,6 +43,10 @@ class Lists[T: np.generic]:
         self._values.extend(values)
         self._ends.extend(np.array([self._values.count]))
 
+    def count(self, lists: Ints) -> int:
+        """How many values some lists (n,) have together."""
+        return int((self._ends[lists + 1] - self._ends[lists]).sum())
+
     def of(self, lists: Ints) -> tuple[Ints, NDArray[T]]:
         """The values of some lists (n,): (which of the n each belongs to, value), both (m,)."""
         owner, at = spans(self._ends[lists], self._ends[lists + 1])
@@ -58,38 +62,51 @@ def spans(first: Ints, end: Ints) -> tuple[Ints, Ints]:
 
 
 class Rows:
-    """Rows (words,) uint64, each kept as the words in which it differs from `base`. Equal rows share one."""
+    """Rows (words,) uint64, each kept as the words in which it differs from a base. Equal rows share one."""
 
-    def __init__(self, base: Words) -> None:
-        self._base = base
+    def __init__(self, words: int) -> None:
+        self._bases: Column[np.uint64] = Column(np.uint64, (words,))
+        self._bases.extend(np.zeros((1, words), np.uint64))
+        self._base: Column[np.int32] = Column(np.int32)
         self._places: Lists[np.int32] = Lists(np.int32)
         self._words: Lists[np.uint64] = Lists(np.uint64)
-        self._index: dict[int, list[int]] = {}  # hash of a row ▸ the rows that have it
+        self._alike: dict[int, list[int]] = {}  # hash of a row ▸ the rows that have it
 
-    def add(self, row: Words) -> int:
-        """The number of a row, which is added if it is new."""
-        places = np.flatnonzero(row != self._base).astype(np.int32)
-        words = row[places]
-        alike = self._index.setdefault(hash((places.tobytes(), words.tobytes())), [])
+    def base(self, row: Words) -> int:
+        """The number of a new base; 0 is empty."""
+        self._bases.extend(row[np.newaxis])
+        return self._bases.count - 1
+
+    def add(self, row: Words, base: int = 0) -> int:
+        """The number of a row, which is added if it is new, as what differs from that base."""
+        alike = self._alike.setdefault(hash(row.tobytes()), [])
         for number in alike:
-            if self._is(number, places, words):
+            if np.array_equal(self.dense(np.array([number]))[0][0], row):
                 return number
-        number = len(self._places)
+        number = self._base.count
         alike.append(number)
-        self._places.append(places)
-        self._words.append(words)
+        places = np.flatnonzero(row != self._bases[np.array(base)])
+        self._base.extend(np.array([base], np.int32))
+        self._places.append(places.astype(np.int32))
+        self._words.append(row[places])
         return number
 
-    def _is(self, number: int, places: NDArray[np.int32], words: Words) -> bool:
-        held, own = (column.of(np.array([number]))[1] for column in (self._places, self._words))
-        return np.array_equal(held, places) and np.array_equal(own, words)
+    def count_differing(self, rows: Ints) -> int:
+        """In how many words these rows (n,) differ from their bases."""
+        return self._places.count(rows)
+
+    def differing(self, rows: Ints) -> tuple[Ints, Ints, Words]:
+        """(which of the rows (n,), which word of it, the word), all (m,), where they differ from their
+        bases: all that is not 0 where the base is empty."""
+        owner, places = self._places.of(rows)
+        return owner, places.astype(np.int64), self._words.of(rows)[1]
 
     def dense(self, rows: Ints) -> tuple[Words, Ints]:
         """(the distinct rows among these (n,), which of them each is): (k, words), (n,)."""
-        kinds, inverse = distinct_of(rows, len(self._places))
-        owner, places = self._places.of(kinds)
-        matrix = np.tile(self._base, (len(kinds), 1))
-        matrix[owner, places] = self._words.of(kinds)[1]
+        kinds, inverse = distinct_of(rows, self._base.count)
+        matrix = self._bases[self._base[kinds]]
+        owner, places, words = self.differing(kinds)
+        matrix[owner, places] = words
         return matrix, inverse
 
 

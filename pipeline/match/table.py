@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.match.addresses import Chain
-from pipeline.match.bits import Ints, Words, pack_bits
+from pipeline.match.bits import WORD, Ints, Words, pack_bits
 from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout, lay_out
 from pipeline.match.rows import Column, Lists, Rows, spans
 from pipeline.policy.policies import ANY_ENTITY, Direction, EntityMatch, Network, Policies, Policy, Rule
@@ -72,17 +72,19 @@ class BitIndex[K]:
                     found[value].append(bit)
         self._bits = {value: np.array(bits, np.int64) for value, bits in found.items()}
         self._words = words
+        self._none = np.zeros(words, np.uint64)
         self.naming = pack_bits(naming, words)
+        self._others = ~self.naming
         self.values = frozenset(found)
 
     def named_by(self, values: Iterable[K]) -> Words:
         """The rules that name one of the values."""
         bits = [self._bits[value] for value in values if value in self._bits]
-        return pack_bits(np.concatenate(bits), self._words) if bits else np.zeros(self._words, np.uint64)
+        return pack_bits(np.concatenate(bits), self._words) if bits else self._none
 
     def positive(self, values: Iterable[K]) -> Words:
         """The rules that ask for none of the values, or are satisfied by these."""
-        return ~self.naming | self.named_by(values)
+        return self._others | self.named_by(values)
 
 
 class EntityTable:
@@ -200,8 +202,7 @@ class DirectionTables:
         words = layout.rule_masks.shape[1]
         self.word_tier = np.repeat(np.arange(len(layout.tiers)), [b - a for a, b in layout.rule_words])
         self.default_action = np.array([NEXT if t.default_action == "pass" else DENY for t in layout.tiers])
-        # Place -1 of each stands for none: no bit, no slot.
-        self.action = np.append(layout.bit_action, NEXT)
+        # The last place of each stands for none: no bit, no slot.
         self.hit_slot = np.append(layout.bit_slot, -1)
         self.slot_rules = np.append(layout.slot_rules, [[0, 0]], axis=0)
         self.slot_tier = np.array([*(slot.tier for slot in layout.slots), -1], np.int64)
@@ -212,14 +213,17 @@ class DirectionTables:
         is_ingress = layout.direction == "ingress"
         self._local_table = conditions.entities[is_ingress]
         self._peer_table = conditions.entities[not is_ingress]
-        self.locals = Rows(np.zeros(words, np.uint64))
-        self.peers = Rows(self._peer_table.row(NOBODY))
-        nowhere = (table.row(PortPoint(-1)) for table in self._ports)
-        self.points = (Rows(np.zeros(words, np.uint64)), *map(Rows, nowhere))
+        self.locals, self.peers = Rows(words), Rows(words)
+        self.points = Rows(words), Rows(words), Rows(words)
+        self._base_of: dict[EntityFacts, int] = {}
+        self._no_port = [
+            rows.base(table.row(PortPoint(-1)))
+            for rows, table in zip(self.points[1:], self._ports, strict=True)
+        ]
+        self.selected = Rows(-(-len(layout.slots) // WORD))
         self.ends: Column[np.int32] = Column(np.int32, (len(SCOPES), len(layout.tiers), 2))
-        self.joining: Lists[np.int32] = Lists(np.int32)
         self.lonely: Lists[np.int32] = Lists(np.int32)
-        self._selecting: dict[bytes, int] = {}
+        self.most_lonely = 0
         self._slots_of: defaultdict[Selector, list[int]] = defaultdict(list)
         for number, slot in enumerate(layout.slots):
             self._slots_of[slot.policy.selector].append(number)
@@ -228,16 +232,16 @@ class DirectionTables:
         """The number of the policies that select an endpoint for which these selectors hold
         (CALICO.md §1, last point; §2.5)."""
         slots = self._selected(selectors)
-        number = self._selecting.setdefault(slots.astype(np.int32).tobytes(), len(self._selecting))
+        number = self.selected.add(pack_bits(slots, -(-len(self.layout.slots) // WORD)))
         if number == self.ends.count:
             ends = self._ends(slots)
-            joining = self.effects.adding[slots]
-            joining = joining[joining >= 0]
-            added = self.effects.added[joining]
-            alone = ends[ENFORCED, self.slot_tier[added], 0] < 0
+            staged = self.effects.adding[slots]
+            staged = staged[staged >= 0]
+            tier = self.slot_tier[self.effects.added[staged]]
+            lonely = staged[(ends[ENFORCED, tier, 0] < 0) & (self.default_action[tier] == DENY)]
             self.ends.extend(ends[np.newaxis])
-            self.joining.append(joining.astype(np.int32))
-            self.lonely.append(joining[alone].astype(np.int32))
+            self.lonely.append(lonely.astype(np.int32))
+            self.most_lonely = max(self.most_lonely, len(lonely))
         return number
 
     def _selected(self, selectors: Iterable[Selector]) -> Ints:
@@ -262,8 +266,12 @@ class DirectionTables:
         return self.locals.add(selected & self._local_table.row(facts))
 
     def peer_row(self, facts: EntityFacts) -> int:
-        """The rules whose other end an entity satisfies."""
-        return self.peers.add(self._peer_table.row(facts))
+        """The rules whose other end an entity satisfies; few of them by its labels, so what differs is
+        told from the row of its address without any."""
+        address = replace(facts, selectors=(), own_selectors=(), domain_selectors=())
+        if address not in self._base_of:
+            self._base_of[address] = self.peers.base(self._peer_table.row(address))
+        return self.peers.add(self._peer_table.row(facts), self._base_of[address])
 
     def protocol_row(self, point: ProtocolPoint) -> int:
         """The rules that a protocol satisfies."""
@@ -272,7 +280,8 @@ class DirectionTables:
 
     def port_row(self, point: PortPoint, *, destination: bool) -> int:
         """The rules that a port of the source, or of the destination, satisfies."""
-        return self.points[1 + destination].add(self._ports[destination].row(point))
+        row = self._ports[destination].row(point)
+        return self.points[1 + destination].add(row, self._no_port[destination])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.match.bits import WORD, Flags, Ints, Words, bits_between, distinct_of, lowest_bit
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, NEXT, PENDING, SCOPES
 from pipeline.match.rows import Rows, spans
 from pipeline.match.table import DirectionTables
 
+type Results = NDArray[np.int8]  # ALLOW, DENY, NEXT
+
 SKIPPED = -1  # the tier has no hit: no policy in scope selects the endpoint, or an earlier tier decided
-CHUNK_WORDS = 1 << 18  # at most 2 MB of bits at a time, which a cache holds
+DENSE = 4  # words taken one by one cost this many times what they do in rows
+CHUNK_WORDS = 1 << 18  # of rows at a time: 2 MB, which a cache holds
+PART_WORDS = 1 << 19  # that both ends leave, and staged policies without company, at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,8 @@ class Walked(NamedTuple):
     """`action` (3 scopes, n) ALLOW or DENY; `hits` (3, tiers + 1, n): a rule's bit, `bits + slot` at
     the end of a tier, SKIPPED; the last column is 0 where the profiles decide."""
 
-    action: Ints
-    hits: Ints
+    action: Results
+    hits: NDArray[np.int32]
 
 
 class Alone(NamedTuple):
@@ -47,19 +52,18 @@ class Alone(NamedTuple):
 def walk(tables: DirectionTables, cells: CellRows) -> tuple[Walked, Alone]:
     """Judge n cells in every scope, and by each staged policy alone (CALICO.md §4.1; DESIGN.md §5)."""
     n, tiers = len(cells.local), len(tables.layout.tiers)
-    walked = Walked(np.empty((len(SCOPES), n), np.int64), np.empty((len(SCOPES), tiers + 1, n), np.int64))
+    walked = Walked(np.empty((len(SCOPES), n), np.int8), np.zeros((len(SCOPES), tiers + 1, n), np.int32))
     alone = [Alone(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-    step = max(1, CHUNK_WORDS // max(1, tables.layout.rule_masks.shape[1]))
-    for low in range(0, n, step):
-        part = slice(low, min(low + step, n))
-        chunk = _Chunk(tables, cells, part)
+    for cells_of, matching in _matching(tables, cells):
+        part = _Part(tables, matching, cells.selecting[cells_of], cells.profiled[cells_of])
         for scope in range(len(SCOPES)):
-            judged = chunk.judge(scope)
-            walked.hits[scope, :, part] = judged.hits
-            walked.action[scope, part] = judged.onwards[0]
+            judged = part.scope(scope)
+            walked.hits[scope, :-1, cells_of] = judged.hit
+            walked.hits[scope, :, cells_of][~judged.reached] = SKIPPED
+            walked.action[scope, cells_of] = judged.onwards[0]
             if scope == ENFORCED and tables.layout.effects:
-                effect, cell = chunk.alone(judged)
-                alone.append(Alone(effect, low + cell))
+                effect, cell = part.alone(judged)
+                alone.append(Alone(effect, cells_of.start + cell))
     return walked, Alone(*map(np.concatenate, zip(*alone, strict=True)))
 
 
@@ -76,75 +80,92 @@ class _Matching(NamedTuple):
         left = np.flatnonzero(bits)
         return _Matching(self.cell[left], self.word[left], bits[left])
 
+    def of(self, rows: Rows, numbers: Ints) -> Words:
+        """The same words of other rows, by the number (c,) of each cell's."""
+        dense, which = rows.dense(numbers)
+        return dense[which[self.cell], self.word]
+
+
+def _matching(tables: DirectionTables, cells: CellRows) -> Iterator[tuple[slice, _Matching]]:
+    """The matching rules of all cells, in parts that are bounded by what is to be held of each."""
+    n, start, held = len(cells.local), 0, 0
+    step = max(1, CHUNK_WORDS // max(1, tables.layout.rule_masks.shape[1], tables.most_lonely))
+    found: list[_Matching] = []
+    for low in range(0, n, step):
+        high = min(low + step, n)
+        ends = _of_both_ends(tables, cells.local[low:high], cells.peer[low:high])
+        found.append(ends._replace(cell=ends.cell + (low - start)))
+        held += len(ends.cell) + tables.lonely.count(cells.selecting[low:high])
+        if high == n or held > PART_WORDS:
+            matching = _Matching(*map(np.concatenate, zip(*found, strict=True)))
+            for rows, numbers in zip(tables.points, cells.points, strict=True):
+                matching = matching.where(matching.bits & matching.of(rows, numbers[start:high]))
+            yield slice(start, high), matching
+            found, start, held = [], high, 0
+
+
+def _of_both_ends(tables: DirectionTables, local: Ints, peer: Ints) -> _Matching:
+    """The rules that both ends leave. Where few policies select the endpoints, their peers are asked of
+    those words only."""
+    if tables.locals.count_differing(local) * DENSE < len(local) * tables.layout.rule_masks.shape[1]:
+        selected = _Matching(*tables.locals.differing(local))
+        return selected.where(selected.bits & selected.of(tables.peers, peer))
+    local_words, of_local = tables.locals.dense(local)
+    peer_words, of_peer = tables.peers.dense(peer)
+    both = local_words[of_local]
+    both &= peer_words[of_peer]
+    cell, word = np.divmod(np.flatnonzero(both), max(1, both.shape[1]))
+    return _Matching(cell, word, both[cell, word])
+
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What one scope does with c cells. `bit`, `result` (tiers, c): the first rule that matches, -1 =
-    none, and what the tier does then. `onwards` (tiers + 1, c): the action from each tier onwards, were
-    it reached; `reached` (tiers + 1, c); `hits` as in Walked."""
+    """What one scope does with c cells. `hit`, `result` (tiers, c): the hit of each tier, were it reached,
+    and what the tier does then. `onwards` (tiers + 1, c): the action from each tier onwards, were it
+    reached; `reached` (tiers + 1, c)."""
 
-    bit: Ints
-    result: Ints
-    onwards: Ints
+    hit: NDArray[np.int32]
+    result: Results
+    onwards: Results
     reached: Flags
-    hits: Ints
 
 
-class _Chunk:
-    """The matching rules of some cells, and the tiers walked over them."""
+class _Part:
+    """The tiers walked over the matching rules of c cells."""
 
-    def __init__(self, tables: DirectionTables, cells: CellRows, part: slice) -> None:
+    def __init__(
+        self, tables: DirectionTables, matching: _Matching, selecting: Ints, profiled: Flags
+    ) -> None:
         self.tables, self.layout = tables, tables.layout
-        self.selecting = cells.selecting[part]
-        self.profile_action = np.where(cells.profiled[part], ALLOW, DENY)
-        self.matching = self._match(cells, part)
+        self.matching, self.selecting = matching, selecting
+        self.profile_action = np.where(profiled, ALLOW, DENY)
+        kinds, self.kind = distinct_of(selecting, tables.ends.count)
+        self.ends = tables.ends[kinds]
 
-    def _match(self, cells: CellRows, part: slice) -> _Matching:
-        """Endpoints leave few of all rules, so the rest is asked of those words only."""
-        local, of_local = self.tables.locals.dense(cells.local[part])
-        peers, of_peer = self.tables.peers.dense(cells.peer[part])
-        both = local[of_local] & peers[of_peer]
-        cell, word = np.divmod(np.flatnonzero(both), max(1, both.shape[1]))
-        matching = _Matching(cell, word, both[cell, word])
-        for rows, numbers in zip(self.tables.points, cells.points, strict=True):
-            matching = matching.where(matching.bits & self._at(rows, numbers[part], matching))
-        return matching
-
-    def _at(self, rows: Rows, numbers: Ints, matching: _Matching) -> Words:
-        dense, which = rows.dense(numbers)
-        return dense[which[matching.cell], matching.word]
-
-    def judge(self, scope: int) -> _Judged:
-        tables, c = self.tables, len(self.selecting)
-        masks = self.layout.rule_masks[scope]
-        bit = self._first(self.matching.where(self.matching.bits & masks[self.matching.word]), c)
-        which_end = 0 if scope == PENDING else 1  # the pending trace names the first in scope (§4.3)
-        end = tables.ends[self.selecting][:, scope, :, which_end].T
-        result = self._result(bit, end >= 0)
-        onwards = np.empty((len(bit) + 1, c), np.int64)
-        reached = np.ones((len(bit) + 1, c), np.bool_)
+    def scope(self, scope: int) -> _Judged:
+        # The pending trace names the first policy in scope (§4.3).
+        ends = self.ends[:, scope, :, 0 if scope == PENDING else 1].T
+        default = np.where(ends >= 0, self.tables.default_action[:, np.newaxis], NEXT).astype(np.int8)
+        ends = np.where(ends >= 0, len(self.layout.bit_slot) + ends, SKIPPED).astype(np.int32)
+        hit, result = ends.take(self.kind, axis=1), default.take(self.kind, axis=1)
+        mask = self.layout.rule_masks[scope]
+        matching = self.matching.where(self.matching.bits & mask[self.matching.word])
+        tier, cell, bit = self._first(matching)
+        hit[tier, cell], result[tier, cell] = bit, self.layout.bit_action[bit]
+        onwards = np.empty((len(hit) + 1, len(self.kind)), np.int8)
+        reached = np.ones(onwards.shape, np.bool_)
         onwards[-1] = self.profile_action
-        for tier in reversed(range(len(bit))):
-            onwards[tier] = np.where(result[tier] == NEXT, onwards[tier + 1], result[tier])
+        for number in reversed(range(len(hit))):
+            onwards[number] = np.where(result[number] == NEXT, onwards[number + 1], result[number])
         np.logical_and.accumulate(result == NEXT, axis=0, out=reached[1:])
-        hits = np.zeros((len(bit) + 1, c), np.int64)
-        hits[:-1] = np.where(bit >= 0, bit, np.where(end >= 0, len(self.layout.bit_slot) + end, SKIPPED))
-        hits[~reached] = SKIPPED
-        return _Judged(bit, result, onwards, reached, hits)
+        return _Judged(hit, result, onwards, reached)
 
-    def _first(self, matching: _Matching, count: int) -> Ints:
-        """The first of the matching rules in each tier, -1 = none: (tiers, count)."""
-        tiers = len(self.layout.tiers)
-        place = matching.cell * tiers + self.tables.word_tier[matching.word]
-        first = np.flatnonzero(np.diff(place, prepend=-1))
-        found = np.full(count * tiers, -1, np.int64)
-        found[place[first]] = matching.word[first] * WORD + lowest_bit(matching.bits[first])
-        return found.reshape(count, tiers).T
-
-    def _result(self, bit: Ints, applies: Flags) -> Ints:
-        """What each tier does: its first matching rule, else its default action where it applies."""
-        ended = np.where(applies, self.tables.default_action[:, np.newaxis], NEXT)
-        return np.where(bit >= 0, self.tables.action[bit], ended)
+    def _first(self, matching: _Matching) -> tuple[Ints, Ints, Ints]:
+        """(tier, cell, bit) of the first of the matching rules in each tier that has any."""
+        tier = self.tables.word_tier[matching.word]
+        first = np.flatnonzero(np.diff(matching.cell * len(self.layout.tiers) + tier, prepend=-1))
+        bit = matching.word[first] * WORD + lowest_bit(matching.bits[first])
+        return tier[first], matching.cell[first], bit
 
     def alone(self, enforced: _Judged) -> tuple[Ints, Ints]:
         """(staged policy, cell) of those that change a cell's enforced action when promoted alone."""
@@ -153,11 +174,10 @@ class _Chunk:
         cell, effect = (np.concatenate(column) for column in zip(*pairs, strict=True))
         key = np.unique((cell * effects.count + effect)[enforced.reached[effects.first_tier[effect], cell]])
         cell, effect = np.divmod(key, effects.count)
-        bit, applies = self._changed(cell, effect)
-        changed = self._result(bit, applies)
+        changed = self._changed(cell, effect)
         first, last = effects.first_tier[effect], effects.last_tier[effect]
         verdict = enforced.onwards[last + 1, cell]
-        for tier in reversed(range(len(self.layout.tiers))):
+        for tier in reversed(range(len(changed))):
             own = (tier == first) | (tier == last)
             result = np.where(own, changed[tier], enforced.result[tier, cell])
             passed = (tier < first) | (tier > last) | (result == NEXT)
@@ -171,42 +191,45 @@ class _Chunk:
         staged = matching.where(matching.bits & effects.added_rules[matching.word])
         while len(staged.cell):
             bit = staged.word * WORD + lowest_bit(staged.bits)
-            before = enforced.bit[self.tables.word_tier[staged.word], staged.cell]
-            first = (before < 0) | (bit < before)
+            before = enforced.hit[self.tables.word_tier[staged.word], staged.cell]
+            first = (before == SKIPPED) | (bit < before)
             yield staged.cell[first], effects.adding[self.layout.bit_slot[bit[first]]]
             staged = staged.where(staged.bits & (staged.bits - np.uint64(1)))
 
     def _removing(self, enforced: _Judged) -> Iterator[tuple[Ints, Ints]]:
         """A policy that is removed matters where its rule is the tier's hit, or its tier has no other."""
-        ends = self.tables.ends[self.selecting][:, ENFORCED].astype(np.int64)
-        only = np.where(ends[:, :, 0] == ends[:, :, 1], ends[:, :, 0], -1).T
-        hit = np.where(enforced.bit >= 0, self.tables.hit_slot[enforced.bit], -1)
+        ends = self.ends[:, ENFORCED]
+        only = np.where(ends[:, :, 0] == ends[:, :, 1], ends[:, :, 0], -1).T.take(self.kind, axis=1)
+        bits = len(self.layout.bit_slot)
+        hit = np.where(enforced.hit < bits, self.tables.hit_slot[np.minimum(enforced.hit, bits)], -1)
         for slot in (hit, only):
             effect = self.tables.effects.removing[slot]
             tier, cell = np.nonzero(effect >= 0)
             yield cell, effect[tier, cell]
 
     def _lonely(self) -> Iterator[tuple[Ints, Ints]]:
-        """A policy that is added matters, matching or not, where its tier had none before."""
+        """A policy that is added matters, matching or not, where its tier had none before and denies
+        at its end."""
         cell, effect = self.tables.lonely.of(self.selecting)
         yield cell, effect.astype(np.int64)
 
-    def _changed(self, cell: Ints, effect: Ints) -> tuple[Ints, Flags]:
-        """(the first matching rule, whether the tier applies) with one staged policy promoted alone:
-        both (tiers, pairs)."""
+    def _changed(self, cell: Ints, effect: Ints) -> Results:
+        """What each tier does with one staged policy promoted alone: (tiers, pairs)."""
         effects, matching = self.tables.effects, self.matching
         added, removed = effects.added[effect], effects.removed[effect]
         owner, at = spans(np.searchsorted(matching.cell, cell), np.searchsorted(matching.cell, cell, "right"))
         word, bits = matching.word[at], matching.bits[at]
         kept = bits & self.layout.rule_masks[ENFORCED][word] & ~self._rules_of(removed[owner], word)
         more = bits & self._rules_of(added[owner], word)
-        pairs = _Matching(owner, word, bits).where(kept | more)
-        ends = self.tables.ends[self.selecting[cell]][:, ENFORCED].astype(np.int64)
+        ends = self.ends[self.kind[cell]][:, ENFORCED]
         emptied = (ends == removed[:, np.newaxis, np.newaxis]).all(axis=2)
-        applies = (ends[:, :, 0] >= 0) & ~emptied
+        applies = ((ends[:, :, 0] >= 0) & ~emptied).T
         joined = np.flatnonzero(self._selects(cell, effect))
-        applies[joined, self.tables.slot_tier[added[joined]]] = True
-        return self._first(pairs, len(cell)), applies.T
+        applies[self.tables.slot_tier[added[joined]], joined] = True
+        result = np.where(applies, self.tables.default_action[:, np.newaxis], NEXT).astype(np.int8)
+        tier, pair, bit = self._first(_Matching(owner, word, bits).where(kept | more))
+        result[tier, pair] = self.layout.bit_action[bit]
+        return result
 
     def _rules_of(self, slot: Ints, word: Ints) -> Words:
         """The bits of a slot's rules in one word; none of slot -1."""
@@ -215,7 +238,7 @@ class _Chunk:
 
     def _selects(self, cell: Ints, effect: Ints) -> Flags:
         """Whether the policy that is added selects the cell's local endpoint."""
-        count = self.tables.effects.count
-        kinds, which = distinct_of(self.selecting[cell], len(self.tables.joining))
-        owner, joining = self.tables.joining.of(kinds)
-        return np.isin(which * count + effect, owner * count + joining)
+        added = self.tables.effects.added[effect]
+        dense, which = self.tables.selected.dense(self.selecting[cell])
+        bit = dense[which, added // WORD] >> (added % WORD).astype(np.uint64) & np.uint64(1)
+        return (bit > 0) & (added >= 0)

@@ -1,4 +1,4 @@
-"""A large cluster: 500 namespaces with 200 pods each, no two alike, and 10,000 policies over what they carry."""
+"""A large cluster: 500 namespaces of 200 pods, no two alike, and 10,000 policies over what they carry."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -113,7 +113,7 @@ def _namespaced(number: int) -> Document:
             {"action": "Allow", "destination": {"nets": ["10.0.0.0/8"]}},
         ],
     }
-    spec = {"selector": own, "tier": TIERS[2 + number // 2 % 2]}
+    spec = {"selector": own, "tier": TIERS[2 + (number + 1) // 2 % 2]}
     return _policy("NetworkPolicy", f"ns-{namespace}", number, spec | rules)
 
 
@@ -171,8 +171,8 @@ def _rule(action: str, port: int, **peers: Document) -> Document:
 
 def _policy(kind: str, namespace: str, number: int, spec: Document) -> Document:
     """One in ten is staged, and every other of these has the name of the one before it."""
-    staged = number % 10 == 9
-    named = number - (number % 20 == 19)
+    staged = number % 10 == 8
+    named = number - (number % 20 == 18)
     name = f"policy-{named}" if spec["tier"] == "default" else f"{spec['tier']}.policy-{named}"
     return {
         "apiVersion": "projectcalico.org/v3",

@@ -2,20 +2,19 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
-from itertools import batched
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from pipeline.decode import decode
-from pipeline.flow import REPORTERS
-from pipeline.judge import Judge
+from pipeline.flow import Ints
+from pipeline.judge import DIRECTIONS, Judge
 from pipeline.limits import Limits
 from pipeline.match.cells import FlowClasses
 from pipeline.match.evaluate import Evaluator
 from pipeline.match.tables import Tables
+from pipeline.policy.policies import Direction
 from pipeline.process import process
 from pipeline.resolve import Resolver
 from tests.benchmarks import cluster
@@ -47,41 +46,42 @@ def judging(shape: str) -> None:
     evaluator = Evaluator(Tables(policies, [], []))
     _tell("tables", time.process_time() - start, 1, "s")
     resolver = Resolver(facts, policies)
-    cost = 0.0
-    for pairs in batched(_meetings(cluster.PODS), BATCH, strict=False):
-        batch = decode(cluster.messages(list(pairs), "src", 0)).batch
+    spent = 0.0
+    for low in range(0, cluster.PODS, BATCH):
+        batch = decode(cluster.messages(_meetings(low), "src", low)).batch
         start = time.process_time()
         resolved = resolver.resolve(batch)
-        cost += time.process_time() - start
-    _tell("resolving an endpoint that was never seen", cost / cluster.PODS / 2, 1e6, "µs")
+        spent += time.process_time() - start
+    _tell("resolving an endpoint that was never seen", spent / cluster.PODS, 1e6, "µs")
     random = np.random.default_rng(1)
     known = np.arange(len(resolved.sides))
 
-    def classes(source: np.ndarray, dest: np.ndarray) -> FlowClasses:
+    def classes(source: Ints, dest: Ints) -> FlowClasses:
         none = np.zeros(len(source), np.int64)
         port = random.integers(0, 1 << 16, len(source))
         return FlowClasses(source, dest, none + 6, none - 1, port, none, resolved.sides)
 
+    def cost(direction: Direction, some: FlowClasses) -> float:
+        start = time.process_time()
+        evaluator.evaluate(direction, some)
+        return (time.process_time() - start) / len(some.source)
+
     random.shuffle(known)
-    costs = [
-        _cost(lambda: evaluator.evaluate("egress", classes(known[low : low + CLASSES], known[low - CLASSES : low])))  # noqa: B023
+    first = [
+        cost("egress", classes(known[low - CLASSES : low], known[low : low + CLASSES]))
         for low in range(CLASSES, len(known), CLASSES)
     ]
-    _tell("judging a class between two endpoints that were never judged", median(costs) / CLASSES, 1e6, "µs")
-    seen = known[: len(costs) * CLASSES]
-    both = {}
-    for direction in ("egress", "ingress"):
-        evaluator.evaluate(direction, classes(seen, np.roll(seen, 1)))
-        costs = []
-        for _ in range(RUNS):
-            some = classes(random.choice(seen, CLASSES), random.choice(seen, CLASSES))
-            costs.append(_cost(lambda: both.update({direction: evaluator.evaluate(direction, some)})))
-        _tell(f"judging a class that was never seen, {direction}", median(costs) / CLASSES, 1e6, "µs")
-        for number in range(CHECKED):
-            outcome = evaluator.outcomes[both[direction][number]]
-            if wrong := differences(policies, direction, some, number, outcome):
-                raise SystemExit(f"the reference differs: {wrong} of {outcome}")
-    print(f"    {2 * CHECKED} of these verdicts are the reference's, {len(evaluator.outcomes):,} outcomes")
+    _tell("judging a class between two endpoints that were never judged", median(first), 1e6, "µs")
+    for direction in DIRECTIONS.values():
+        cost(direction, classes(known, np.roll(known, 1)))
+        batches = [classes(random.choice(known, CLASSES), random.choice(known, CLASSES)) for _ in range(RUNS)]
+        costs = [cost(direction, some) for some in batches]
+        _tell(f"judging a class that was never seen, {direction}", median(costs), 1e6, "µs")
+        for number, outcome in enumerate(evaluator.evaluate(direction, batches[0])[:CHECKED].tolist()):
+            wrong = differences(policies, direction, batches[0], number, evaluator.outcomes[outcome])
+            if wrong:
+                raise SystemExit(f"the reference differs: {wrong} of {evaluator.outcomes[outcome]}")
+    print(f"    {2 * CHECKED} of these verdicts are the reference's; {len(evaluator.outcomes):,} outcomes")
 
 
 def memory(shape: str) -> None:
@@ -93,26 +93,20 @@ def memory(shape: str) -> None:
     _memory("and facts")
     judge = Judge(policies, facts, "bench", 0, 4096)
     cost, every = 0.0, FLOWS // BATCH // 4
-    pairs = batched(_meetings(FLOWS), BATCH, strict=False)
-    for number, some in enumerate(pairs, start=1):
-        messages = cluster.messages(list(some), REPORTERS[REPORTERS.index(("src", "dst")[number % 2])], number * BATCH)
+    for number in range(1, FLOWS // BATCH + 1):
+        messages = cluster.messages(_meetings(number * BATCH), ("src", "dst")[number % 2], number * BATCH)
         start = time.process_time()
         process(messages, judge, None, Limits())
         cost += time.process_time() - start
         if number % every == 0:
-            _memory(f"and {number * BATCH:,} flows, as many classes, {cost / number / BATCH * 1e6:.0f} µs each")
+            each = cost / number / BATCH * 1e6
+            _memory(f"and {number * BATCH:,} flows, as many classes, {each:.0f} µs each")
 
 
-def _meetings(count: int) -> Iterator[tuple[int, int]]:
-    """Pairs of pods, hardly one twice: in 100,000 of them each pod is both source and destination once."""
-    for n in range(count):
-        yield n % cluster.PODS, (n * 7919 + n // cluster.PODS * 31) % cluster.PODS
-
-
-def _cost(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
+def _meetings(first: int) -> list[tuple[int, int]]:
+    """A batch of pairs of pods, hardly one twice: each pod is both source and destination in 100,000."""
+    numbers = range(first, first + BATCH)
+    return [(n % cluster.PODS, (n * 7919 + n // cluster.PODS * 31) % cluster.PODS) for n in numbers]
 
 
 def _tell(what: str, seconds: float, scale: float, unit: str) -> None:
