@@ -1,8 +1,17 @@
-"""`make bench`: every figure of BENCHMARKS.md, with what it is to be compared with beside it."""
+"""`make bench`: every figure of BENCHMARKS.md, with what it is to be compared with beside it.
 
-from tests.benchmarks import chain, judging
+`python -m tests.benchmarks chain worker` prints those alone.
+"""
+
+import sys
+from importlib import import_module
+
+BENCHMARKS = ("judging", "chain")
 
 if __name__ == "__main__":
-    for benchmark in (judging, chain):
-        benchmark.report()
+    names = sys.argv[1:] or BENCHMARKS
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")
+    for name in names:
+        import_module(f"tests.benchmarks.{name}").report()
         print()

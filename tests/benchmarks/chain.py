@@ -1,56 +1,94 @@
 """What the chain costs from Kafka's bytes to Elasticsearch's: decode ▸ resolve ▸ evaluate ▸ annotate."""
 
-import tempfile
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from statistics import median
+from collections.abc import Sequence
 
 import orjson
 
-from deploy.demo.generate import INTERVAL, SEED, window_until, write_sample
-from pipeline.decode import Limits
-from pipeline.facts import Facts
-from pipeline.flow import Message
+from pipeline.annotate import annotate
+from pipeline.decode import Limits, decode
+from pipeline.flow import FlowBatch, Message
 from pipeline.index import bulk_body
 from pipeline.judge import Judge
-from pipeline.policy.load import load_paths
-from pipeline.policy.revision import to_policies
-from pipeline.process import process
+from pipeline.match.verdict import Verdicts
+from tests.benchmarks import second_opinion
+from tests.benchmarks.costs import Costs
+from tests.benchmarks.inputs import MANY, POLICIES, Sample, in_full, messages, one_by_one, sample, short
 
-FLOWS, HOURS, RUNS = 60_000, 26, 5
-MESSAGE_FLOWS = {"many flows a message": 500, "one flow a message": 1}
+RUNS, BATCH_FLOWS = 7, 15_000
+STAGES = ("decode", "resolve and evaluate", "annotate", "bulk body")
+FORMS = {
+    "aggregated, in full": in_full,
+    "aggregated, without labels and what says nothing": short,
+}
 
 
 def report() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        window = window_until(datetime(2026, 1, 20, tzinfo=UTC), HOURS, INTERVAL)
-        sample = write_sample(Path(folder), window, FLOWS, SEED)
-        loaded = load_paths([sample.policies, sample.facts])
-        lines = sample.flow_log.read_bytes().splitlines()
-    size = sum(map(len, lines)) / len(lines)
-    print(f"The chain, in one process on one core: the sample cluster, {size:.0f} bytes a flow, traces on")
-    dicts = _rate(lambda: [orjson.loads(line) for line in lines], len(lines))
-    print(f"  orjson to dicts, nothing else        {dicts:>9,.0f} flows/s")
-    for name, each in MESSAGE_FLOWS.items():
-        messages = [
-            Message(b"\n".join(lines[at : at + each]), "bench", 0, at, 0) for at in range(0, len(lines), each)
-        ]
-        facts = Facts.from_resources(resource.plain for resource in loaded.facts)
-        judge = Judge(to_policies(loaded), facts, "bench", 0, 4096)
-
-        def run(messages: list[Message] = messages, judge: Judge = judge) -> None:
-            bulk_body(process(messages, judge, None, Limits()).documents)
-
-        rate = _rate(run, len(lines))
-        print(f"  to the bulk body, {name:<20} {rate:>9,.0f} flows/s  {rate / dicts:.2f} of that")
+    cluster = sample()
+    print(f"The chain, in one process on one core: the sample cluster, {POLICIES} policies, traces on")
+    for name, form in FORMS.items():
+        lines = form(cluster.lines)
+        print(f" {name}: {sum(map(len, lines)) / len(lines):.0f} bytes a flow")
+        _report_form(cluster, lines)
+    _report_decoding_alone(one_by_one(cluster.lines))
 
 
-def _rate(run: Callable[[], object], flows: int) -> float:
-    costs = []
-    for _ in range(RUNS):
-        start = time.process_time()
-        run()
-        costs.append(time.process_time() - start)
-    return flows / median(costs)
+def _report_form(cluster: Sample, lines: Sequence[bytes]) -> None:
+    costs, judge = Costs(), cluster.judge()
+    many = _batches(messages(lines, MANY), BATCH_FLOWS // MANY)
+    single = _batches(messages(lines, 1), BATCH_FLOWS)
+    for _ in range(1 + RUNS):
+        costs.start_run()
+        costs.measure("orjson", lambda: [orjson.loads(line) for line in lines])
+        classes = _run(many, judge, costs)
+        _run(single, judge, costs, " of one")
+    dicts = costs.of("orjson", flows=len(lines))
+    _print("orjson to dicts, nothing else", dicts, dicts)
+    for stage in STAGES:
+        _print(f"{MANY} flows a message: {stage}", costs.of(stage, flows=len(lines)), dicts)
+    _print(f"{MANY} flows a message: all", costs.of(*STAGES, flows=len(lines)), dicts)
+    _print(
+        "one flow a message: all", costs.of(*(f"{each} of one" for each in STAGES), flows=len(lines)), dicts
+    )
+    agreed = _checked(many[0], judge)
+    print(f"   {classes} classes in {len(many)} batches; {agreed} of the first's agree with the reference")
+
+
+def _report_decoding_alone(lines: Sequence[bytes]) -> None:
+    costs, batches = Costs(), _batches(messages(lines, MANY), BATCH_FLOWS // MANY)
+    for _ in range(1 + RUNS):
+        costs.start_run()
+        costs.measure("orjson", lambda: [orjson.loads(line) for line in lines])
+        for batch in batches:
+            costs.measure("decode", decode, batch, None, Limits())
+    print(" no two flows with the same ends, in full")
+    _print("orjson to dicts, nothing else", dicts := costs.of("orjson", flows=len(lines)), dicts)
+    _print(f"{MANY} flows a message: decode", costs.of("decode", flows=len(lines)), dicts)
+
+
+def _print(what: str, cost: float, dicts: float) -> None:
+    print(f"   {what:<46} {cost:6.2f} µs {1e6 / cost:>10,.0f} flows/s {dicts / cost:6.2f} of orjson's rate")
+
+
+def _batches(every: Sequence[Message], size: int) -> list[Sequence[Message]]:
+    return [every[at : at + size] for at in range(0, len(every), size)]
+
+
+def _run(batches: Sequence[Sequence[Message]], judge: Judge, costs: Costs, suffix: str = "") -> int:
+    classes = 0
+    for batch in batches:
+        flows = costs.measure(f"decode{suffix}", decode, batch, None, Limits()).batch
+        verdicts = costs.measure(f"resolve and evaluate{suffix}", _verdicts, judge, flows)
+        documents = costs.measure(f"annotate{suffix}", annotate, flows, verdicts, "bench", 0)
+        costs.measure(f"bulk body{suffix}", bulk_body, documents)
+        classes += verdicts.classes
+    return classes
+
+
+def _verdicts(judge: Judge, flows: FlowBatch) -> Verdicts:
+    return judge.evaluate(flows, judge.resolve(flows))
+
+
+def _checked(batch: Sequence[Message], judge: Judge) -> int:
+    flows = decode(batch).batch
+    resolved = judge.resolve(flows)
+    return second_opinion.check(judge, flows, resolved, judge.evaluate(flows, resolved))
