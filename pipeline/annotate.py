@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -17,11 +18,17 @@ INDEX_PREFIX = "flowtier_flows"
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """One document for Elasticsearch; `body` is JSON on one line."""
+    """One document for Elasticsearch: a flow, and what is added to it in the place of its last brace."""
 
     id: str
     index: str
-    body: bytes
+    flow: bytes
+    added: bytes
+
+    @property
+    def body(self) -> bytes:
+        """JSON on one line."""
+        return self.flow[:-1] + self.added
 
 
 def annotate(batch: FlowBatch, verdicts: Verdicts, cluster: str, changed_at: int) -> list[Document]:
@@ -31,17 +38,11 @@ def annotate(batch: FlowBatch, verdicts: Verdicts, cluster: str, changed_at: int
     `changed_at` (ms since the epoch): since when the revision is in force (see `agreement`). What flows
     have in common, the end of the interval, the outcome, the agreement, is rendered once.
     """
-    ends, starts = _Ends(cluster), _Outcomes(verdicts.outcomes)
-    last = [_last(agrees, timed, verdicts.revision) for agrees in AGREEMENTS for timed in (False, True)]
+    added = _Added(cluster, verdicts)
     closing = agreement(batch, verdicts, changed_at) * 2 + batch.timed
-    rows = zip(
-        batch.ids, batch.raw, batch.end.tolist(), verdicts.outcome.tolist(), closing.tolist(), strict=True
-    )
-    documents = []
-    for id_, raw, end, outcome, i in rows:
-        index, head = ends[end]
-        documents.append(Document(id_, index, b"".join((raw[:-1], head, starts[outcome], last[i]))))
-    return documents
+    keys = zip(batch.end.tolist(), verdicts.outcome.tolist(), closing.tolist(), strict=True)
+    rows = zip(batch.ids, batch.raw, map(added.__getitem__, keys), strict=True)
+    return [Document(id_, index, raw, more) for id_, raw, (index, more) in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,21 @@ def tally(batch: FlowBatch, verdicts: Verdicts, changed_at: int) -> Tally:
     agreements = np.bincount(agreement(batch, verdicts, changed_at), minlength=len(AGREEMENTS)).tolist()
     counts.agrees.update({name: n for name, n in zip(AGREEMENTS, agreements, strict=True) if name and n})
     return counts
+
+
+class _Added(dict[tuple[int, int, int], tuple[str, bytes]]):
+    """End of the interval, outcome and closing (see `annotate`) of a flow ▸ its index, and what is added."""
+
+    def __init__(self, cluster: str, verdicts: Verdicts) -> None:
+        self.ends, self.outcomes = _Ends(cluster), _Outcomes(verdicts.outcomes)
+        ways = product(AGREEMENTS, (False, True))
+        self.last = [_last(agrees, timed, verdicts.revision) for agrees, timed in ways]
+
+    def __missing__(self, key: tuple[int, int, int]) -> tuple[str, bytes]:
+        end, outcome, closing = key
+        index, head = self.ends[end]
+        self[key] = added = index, b"".join((head, self.outcomes[outcome], self.last[closing]))
+        return added
 
 
 class _Ends(dict[int, tuple[str, bytes]]):

@@ -41,7 +41,7 @@ def decode(messages: Sequence[Message], now: float | None = None, limits: Limits
             rejects.append(Reject(origin, "decode", str(error), message.value))
     columns, good, wrong = Columns(), list[int](), dict[int, str]()
     for first in range(0, len(rows.raw), _PART):
-        columns.add(_read(rows.raw, range(first, min(first + _PART, len(rows.raw))), good, wrong))
+        _read(rows.raw, range(first, min(first + _PART, len(rows.raw))), columns, good, wrong)
     batch = columns.batch([rows.raw[at] for at in good], [rows.ids[at] for at in good], _received(rows, good))
     beyond = faults(batch, now, limits)
     wrong |= {good[i]: reason for i, reason in beyond.items()}
@@ -49,13 +49,20 @@ def decode(messages: Sequence[Message], now: float | None = None, limits: Limits
     return Decoded(batch.without(beyond) if beyond else batch, rejects)
 
 
-def _read(raw: list[bytes], part: range, good: list[int], wrong: dict[int, str]) -> Sequence[Record]:
-    """The records of the rows `part`. Appends to `good` where there is one, to `wrong` why not, and
-    puts the flow's JSON as the document wants it in its place."""
-    records = read_all(raw[part.start : part.stop])
-    if records is not None:
+def _read(raw: list[bytes], part: range, columns: Columns, good: list[int], wrong: dict[int, str]) -> None:
+    """Read the rows `part` into `columns`. Appends to `good` where there is a flow, to `wrong` why not,
+    and puts the flow's JSON as the document wants it in its place."""
+    lines = raw[part.start : part.stop]
+    if columns.add_alike(lines):
         good += part
-        return records
+    elif (records := read_all(lines)) is not None:
+        columns.add(records)
+        good += part
+    else:
+        columns.add(_read_each(raw, part, good, wrong))
+
+
+def _read_each(raw: list[bytes], part: range, good: list[int], wrong: dict[int, str]) -> Sequence[Record]:
     records = []
     for at in part:
         try:

@@ -114,10 +114,11 @@ async def put_templates(client: AsyncElasticsearch, shards: int = 1, replicas: i
 
 def bulk_body(documents: Iterable[Document]) -> bytes:
     """The documents as one `_bulk` request."""
-    return b"".join(
-        b'{"index":{"_index":"%b","_id":"%b"}}\n%b\n' % (each.index.encode(), each.id.encode(), each.body)
-        for each in documents
-    )
+    parts: list[bytes] = []
+    for each in documents:
+        action = f'{{"index":{{"_index":"{each.index}","_id":"{each.id}"}}}}\n'
+        parts += (action.encode(), each.flow[:-1], each.added, b"\n")
+    return b"".join(parts)
 
 
 def _ignore(_why: str, _documents: int, _words: str) -> None:
@@ -147,11 +148,12 @@ def _chunks(documents: Sequence[Document], bulk: Bulk) -> Iterator[list[Document
     chunk: list[Document] = []
     size = 0
     for each in documents:
-        if chunk and (len(chunk) >= bulk.documents or size + len(each.body) > bulk.size):
+        length = len(each.flow) + len(each.added)
+        if chunk and (len(chunk) >= bulk.documents or size + length > bulk.size):
             yield chunk
             chunk, size = [], 0
         chunk.append(each)
-        size += len(each.body)
+        size += length
     if chunk:
         yield chunk
 
