@@ -1,6 +1,6 @@
 """Flows + verdicts ▸ observations: the edges that one batch taught, by namespace."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -56,12 +56,13 @@ def observe(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
         batch.end // HOUR_MS,
     ]
     first, edge_of = distinct(keys)
-    edges = _Edges(batch, verdicts, first, edge_of)
+    here = [batch.endpoints[number] for number in local[first].tolist()]
+    there = [batch.endpoints[number] for number in peer[first].tolist()]
     by_namespace: dict[str, list[bytes]] = {}
-    for number, row in enumerate(first.tolist()):
-        here, there = batch.endpoints[local[row]], batch.endpoints[peer[row]]
-        edge = _said(batch, row, here, there) | edges[number]
-        by_namespace.setdefault(_cut(here.namespace) or NO_NAMESPACE, []).append(orjson.dumps(edge))
+    edges = zip(here, _said(batch, first, here, there), _sums(batch, verdicts, first, edge_of), strict=True)
+    for endpoint, said, sums in edges:
+        edge = orjson.dumps(said | sums)
+        by_namespace.setdefault(_cut(endpoint.namespace) or NO_NAMESPACE, []).append(edge)
     return [
         (namespace, value)
         for namespace, found in by_namespace.items()
@@ -69,46 +70,47 @@ def observe(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
     ]
 
 
-class _Edges:
-    """The sums of each edge (m,); `edge_of` (n,) is the edge of each flow."""
+def _sums(batch: FlowBatch, verdicts: Verdicts, first: Ints, edge_of: Ints) -> Iterator[dict[str, Any]]:
+    """What the flows of each edge (m,) add up to; `edge_of` (n,) is the edge of each flow. Of verdicts
+    and impacts only those that occur."""
+    zeros = np.zeros(len(first), np.int64)
+    flows = _added(zeros, edge_of, np.int64(1))
+    sums = {
+        name: _added(zeros, edge_of, np.maximum(getattr(batch, column), 0)) for name, column in _SUMS.items()
+    }
+    earliest, latest = batch.start[first], batch.end[first]
+    np.minimum.at(earliest, edge_of, batch.start)
+    np.maximum.at(latest, edge_of, batch.end)
+    columns = {"flows": flows, **sums, "first": earliest, "last": latest}
+    of_outcome = {
+        "enforced": [_verdict(each.enforced) for each in verdicts.outcomes],
+        "promoted": [_verdict(each.promoted) for each in verdicts.outcomes],
+        "impact": [_IMPACTS.index(each.impact) for each in verdicts.outcomes],
+    }
+    codes = {name: np.array(each, np.int64)[verdicts.outcome] for name, each in of_outcome.items()}
+    counts = {
+        name: _counts(_WORDS[name], len(first), edge_of, each)
+        for name, each in {"logged": batch.action, **codes}.items()
+    }
+    names = (*columns, *counts)
+    for told in zip(*(column.tolist() for column in columns.values()), *counts.values(), strict=True):
+        yield dict(zip(names, told, strict=True))
 
-    def __init__(self, batch: FlowBatch, verdicts: Verdicts, first: Ints, edge_of: Ints) -> None:
-        self._edge_of = edge_of
-        self._total = np.zeros(len(first), np.int64)
-        self._sums = {"flows": self._sum(np.ones_like(edge_of))}
-        for name, column in _SUMS.items():
-            self._sums[name] = self._sum(np.maximum(getattr(batch, column), 0))
-        self._sums["first"] = batch.start[first]
-        np.minimum.at(self._sums["first"], edge_of, batch.start)
-        self._sums["last"] = batch.end[first]
-        np.maximum.at(self._sums["last"], edge_of, batch.end)
-        of_outcome = {
-            "enforced": [_verdict(each.enforced) for each in verdicts.outcomes],
-            "promoted": [_verdict(each.promoted) for each in verdicts.outcomes],
-            "impact": [_IMPACTS.index(each.impact) for each in verdicts.outcomes],
-        }
-        codes = {name: np.array(each, np.int64)[verdicts.outcome] for name, each in of_outcome.items()}
-        self._counts = {name: self._count(each) for name, each in {"logged": batch.action, **codes}.items()}
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
-        """What the flows of an edge add up to; of verdicts and impacts only those that occur."""
-        told: dict[str, Any] = {name: int(values[number]) for name, values in self._sums.items()}
-        for name, counts in self._counts.items():
-            said = zip(_WORDS[name], counts[number].tolist(), strict=False)
-            told[name] = {word: flows for word, flows in said if flows}
-        return told
+def _added(zeros: Ints, edge_of: Ints, values: Ints | np.int64) -> Ints:
+    total = zeros.copy()
+    np.add.at(total, edge_of, values)
+    return total
 
-    def _sum(self, values: Ints) -> Ints:
-        total = self._total.copy()
-        np.add.at(total, self._edge_of, values)
-        return total
 
-    def _count(self, codes: Ints) -> Ints:
-        """Flows of each edge by code (m, k); where the code is missing they are not counted."""
-        known = codes != MISSING
-        total = np.zeros((len(self._total), int(codes.max(initial=0)) + 1), np.int64)
-        np.add.at(total, (self._edge_of[known], codes[known]), 1)
-        return total
+def _counts(words: Sequence[str], edges: int, edge_of: Ints, codes: Ints) -> list[dict[str, int]]:
+    """Flows of each edge by the word of their code; where the code is missing they are not counted."""
+    known = codes != MISSING
+    cells = np.bincount(edge_of[known] * len(words) + codes[known], minlength=edges * len(words))
+    counts: list[dict[str, int]] = [{} for _ in range(edges)]
+    for cell in np.flatnonzero(cells).tolist():
+        counts[cell // len(words)][words[cell % len(words)]] = int(cells[cell])
+    return counts
 
 
 def _numbers(values: list[tuple[str, ...]]) -> Ints:
@@ -130,32 +132,36 @@ def _peer(endpoint: Endpoint) -> tuple[str, ...]:
     return *_workload(endpoint), "" if endpoint.type == "wep" else endpoint.ip
 
 
-def _said(batch: FlowBatch, row: int, here: Endpoint, there: Endpoint) -> dict[str, Any]:
-    """What all flows of an edge have in common, from one of them."""
-    reporter = REPORTERS[int(batch.reporter[row])]
-    service_namespace, service, _ = batch.services[int(batch.service[row])]
-    domains = batch.domains[int(batch.domain[row])]
-    peer_type, peer_namespace, peer, peer_ip = (_cut(text) for text in _peer(there))
-    return {
-        "direction": _DIRECTIONS[reporter],
-        "reporter": reporter,
-        "workload": _cut(here.name_aggr or here.name),
-        "workload_type": here.type,
-        "peer": peer,
-        "peer_type": peer_type,
-        "peer_namespace": peer_namespace,
-        "peer_ip": peer_ip or None,
-        "protocol": _known(batch.proto[row]),
-        "port": _known(batch.dest_port[row]),
-        "service": _cut(service) or None,
-        "service_namespace": _cut(service_namespace) or None,
-        "domains": None if domains is None else [_cut(domain) for domain in domains[:MAX_DOMAINS]],
-        "hour": int(batch.end[row] // HOUR_MS),
-    }
+def _said(
+    batch: FlowBatch, first: Ints, here: Sequence[Endpoint], there: Sequence[Endpoint]
+) -> Iterator[dict[str, Any]]:
+    """What all flows of each edge have in common, from the `first` of them."""
+    columns = (batch.reporter, batch.proto, batch.dest_port, batch.service, batch.domain, batch.end)
+    rows = zip(here, there, *(column[first].tolist() for column in columns), strict=True)
+    for local, peer, reporter, protocol, port, service, domain, end in rows:
+        service_namespace, service_name, _ = batch.services[service]
+        domains = batch.domains[domain]
+        peer_type, peer_namespace, peer_name, peer_ip = _peer(peer)
+        yield {
+            "direction": _DIRECTIONS[REPORTERS[reporter]],
+            "reporter": REPORTERS[reporter],
+            "workload": _cut(local.name_aggr or local.name),
+            "workload_type": local.type,
+            "peer": _cut(peer_name),
+            "peer_type": peer_type,
+            "peer_namespace": _cut(peer_namespace),
+            "peer_ip": _cut(peer_ip) or None,
+            "protocol": _known(protocol),
+            "port": _known(port),
+            "service": _cut(service_name) or None,
+            "service_namespace": _cut(service_namespace) or None,
+            "domains": None if domains is None else [_cut(name) for name in domains[:MAX_DOMAINS]],
+            "hour": end // HOUR_MS,
+        }
 
 
-def _known(number: np.int64) -> int | None:
-    return None if number == MISSING else int(number)
+def _known(number: int) -> int | None:
+    return None if number == MISSING else number
 
 
 def _cut(text: str) -> str:
