@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, NotRequired, TypedDict
 
 import msgspec
+
+from pipeline.policy.resources import find, resource_key
 
 type Resources = Mapping[str, bytes]  # key of the resource ▸ its manifest as canonical JSON
 
@@ -76,6 +78,34 @@ def check_whole(revision: Revision, resources: Resources) -> None:
         raise RevisionError(
             f"the resources on the topic are not those of revision {revision.revision}: publish again"
         )
+    for key, value in resources.items():
+        if not _is_policy(key, value):
+            # Passed over, it would be missing from verdicts without a word.
+            reason = f"{key} of revision {revision.revision} is no policy of that name"
+            raise RevisionError(f"{reason}: publish again")
+
+
+class _Metadata(TypedDict):
+    name: str
+    namespace: NotRequired[str]
+
+
+class _Manifest(TypedDict):
+    apiVersion: str
+    kind: str
+    metadata: _Metadata
+
+
+_MANIFEST = msgspec.json.Decoder(_Manifest)
+
+
+def _is_policy(key: str, value: bytes) -> bool:
+    try:
+        manifest = _MANIFEST.decode(value)
+    except (ValueError, RecursionError):
+        return False
+    kind = find(manifest["apiVersion"], manifest["kind"])
+    return kind is not None and kind.role == "policy" and resource_key({**manifest}) == key
 
 
 class Shelf:

@@ -1,5 +1,7 @@
 """Whole revisions: what a publish writes, and what is taken for whole."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +18,16 @@ from pipeline.revisions import (
     encode,
 )
 
-RESOURCES = st.dictionaries(
-    st.text(min_size=1).map(lambda name: f"Kind/{name}"), st.binary(min_size=1), max_size=6
-)
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1)
+TIERS = st.dictionaries(NAMES, st.integers(), max_size=6)
+
+
+def tier(name: str, order: int = 1) -> bytes:
+    manifest = {"apiVersion": "projectcalico.org/v3", "kind": "Tier", "metadata": {"name": name}}
+    return json.dumps(manifest | {"spec": {"order": order}}).encode()
+
+
+RESOURCES = TIERS.map(lambda tiers: {f"Tier//{name}": tier(name, order) for name, order in tiers.items()})
 
 
 def revision_of(resources: dict[str, bytes]) -> Revision:
@@ -49,9 +58,20 @@ def test_a_revision_with_anything_missing_or_changed_is_not_whole(resources, dat
     revision = revision_of(resources)
     key = data.draw(st.sampled_from(sorted(resources)))
     missing = {name: value for name, value in resources.items() if name != key}
-    for torn in (missing, resources | {key: resources[key] + b"x"}, resources | {"Kind/": b"more"}):
+    for torn in (missing, resources | {key: resources[key] + b"x"}, resources | {"Tier//": tier("")}):
         with pytest.raises(RevisionError, match="publish again"):
             check_whole(revision, torn)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"17", b"{}", b"\xff", b"[" * 20_000, tier("other"), tier("a").replace(b"Tier", b"Pod")],
+    ids=lambda value: repr(value)[:12],
+)
+def test_a_resource_that_is_not_what_its_key_says_is_never_passed_over(value) -> None:
+    resources = {"Tier//a": value, "Tier//b": tier("b")}
+    with pytest.raises(RevisionError, match="Tier//a of revision r1 is no policy of that name: publish"):
+        check_whole(revision_of(resources), resources)
 
 
 @given(RESOURCES)
