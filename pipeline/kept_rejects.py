@@ -63,10 +63,10 @@ def read(record: bytes | None) -> Kept | Replayed:
     """A record without the value. Raises UnknownRecordError."""
     try:
         return _KEPT.decode(record or b"")
-    except msgspec.MsgspecError as no_reject:
+    except (msgspec.MsgspecError, RecursionError) as no_reject:
         try:
             return _REPLAYED.decode(record or b"")
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             raise UnknownRecordError(f"no record of a reject: {no_reject}") from None
 
 

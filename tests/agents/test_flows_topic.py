@@ -1,8 +1,10 @@
 """The flows topic as one worker sees it, on the real Kafka."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agents.flows_topic import FlowsTopic, Taken
@@ -101,3 +103,21 @@ def test_a_topic_made_anew_has_other_ids_and_is_read_from_its_beginning(installa
     ids = [{message.topic_id for batch in batches for message in batch.messages} for batches in (old, new)]
     assert len(ids[0]) == len(ids[1]) == 1
     assert ids[0] != ids[1]
+
+
+def test_messages_deleted_before_they_were_taken_are_one_reject_and_none_is_taken_twice(
+    installation, join
+) -> None:
+    installation.produce([b"{}"] * 10, partition=0)
+    first = join()
+    (batch, *_) = taken(first, 10)
+    assert first.commit(replace(batch, until={0: 2}), [])
+    first.close()
+    admin = AdminClient({"bootstrap.servers": installation.kafka})
+    place = TopicPartition(installation.topics.flows.name, 0, 5)
+    admin.delete_records([place])[place].result(20)
+    batches = taken(join(), 5)
+    assert [message.offset for each in batches for message in each.messages] == [5, 6, 7, 8, 9]
+    (reject,) = [reject for each in batches for reject in each.unreadable]
+    assert (reject.stage, reject.origin.partition, reject.origin.offset) == ("read", 0, 2)
+    assert "the messages at offsets 2 to 4 " in reject.reason

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from pipeline.dead_letter import KEPT_BYTES, Origin, Reject, to_record
-from pipeline.decode import decode
+from pipeline.decode import Limits, decode
+from pipeline.kept_rejects import Kept, Replayed, UnknownRecordError, read, replayed_record
+from pipeline.kept_rejects import value as kept_value
 from tests.pipeline.flow_records import NOW, TOPIC_ID, message, record
 
 FLOW = Origin(TOPIC_ID, 3, 4711, 1_700_000_300_000, 2)
@@ -64,6 +66,32 @@ def test_at_most_64_kib_are_kept_beside_the_size_and_hash_of_all(value, encoding
     assert body["sha256"] == hashlib.sha256(value or b"").hexdigest()
 
 
+def test_however_long_a_wrong_value_is_its_record_stays_small():
+    (reject,) = decode([message(record(reporter="x" * 5_000_000))], NOW, Limits(flow_bytes=10**7)).rejects
+    body = to_record(reject)[1]
+    assert json.loads(body)["reason"].startswith("Invalid enum value 'xxx")
+    assert len(body) < 2 * KEPT_BYTES
+
+
+def test_a_record_reads_back_as_it_was_written():
+    value = record() + b"\xff"
+    kept = read(body := to_record(Reject(FLOW, "decode", "a reason", value))[1])
+    assert isinstance(kept, Kept)
+    assert (kept.origin, kept.stage, kept.reason, kept.size) == (FLOW, "decode", "a reason", len(value))
+    assert kept_value(body) == value
+    key, body = replayed_record(FLOW, 5)
+    assert key == FLOW.key
+    replayed = read(body)
+    assert isinstance(replayed, Replayed)
+    assert (replayed.origin, replayed.replayed) == (FLOW, 5)
+
+
+@pytest.mark.parametrize("foreign", [None, b"", b"{", b"{}", b'{"v": 2, "replayed": 1}', b'{"x":' + b"[" * 20_000])
+def test_a_record_that_is_none_of_ours_is_told(foreign):
+    with pytest.raises(UnknownRecordError):
+        read(foreign)
+
+
 @pytest.mark.parametrize("origin", [FLOW, WHOLE], ids=["a flow", "a whole message"])
 def test_a_replayed_reject_keeps_its_document_id_however_often_it_is_replayed(origin):
     headers = (("trace-id", b"abc"), *origin.headers())
@@ -115,6 +143,8 @@ def test_a_reject_of_a_replayed_reject_tells_the_first_origin():
         ("too large: 52428801 bytes in one message, the most is 52428800", "too large"),
         ("document_parsing_exception: failed to parse (no address)", "document_parsing_exception"),
         ("an empty message", "an empty message"),
+        ("Invalid enum value 'both' - at `$.reporter`", "Invalid enum value"),
+        ("cannot be read: the messages at offsets 3 to 9 (Bad message)", "cannot be read"),
     ],
 )
 def test_the_kind_of_a_reject_leaves_out_what_differs_from_flow_to_flow(reason, kind):
