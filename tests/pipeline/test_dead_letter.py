@@ -86,7 +86,10 @@ def test_a_record_reads_back_as_it_was_written():
     assert (replayed.origin, replayed.replayed) == (FLOW, 5)
 
 
-@pytest.mark.parametrize("foreign", [None, b"", b"{", b"{}", b'{"v": 2, "replayed": 1}', b'{"x":' + b"[" * 20_000])
+FOREIGN = [None, b"", b"{", b"{}", b'{"v": 2, "replayed": 1}', b'{"x":' + b"[" * 20_000]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
 def test_a_record_that_is_none_of_ours_is_told(foreign):
     with pytest.raises(UnknownRecordError):
         read(foreign)
