@@ -35,7 +35,8 @@ def writing(follow):
 @stamina.retry(on=KafkaException, timeout=30)  # a new topic's broker does not know of it yet
 def records(installation: Installation) -> int:
     """Records of the flows topic, committed or not."""
-    reader = Consumer({"bootstrap.servers": installation.kafka, "group.id": "nobody"})
+    options = {"group.id": "nobody", "isolation.level": "read_uncommitted"}
+    reader = Consumer({"bootstrap.servers": installation.kafka, **options})
     topic = installation.topics.flows
     parts = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     ends = [reader.get_watermark_offsets(part, 20)[1] for part in parts]
