@@ -12,6 +12,7 @@ from mode import Service
 
 from agents.compile_policies import Compiler, CompilerDiedError
 from agents.health import Health
+from agents.take_turns import Turns
 from agents.topics import Topics
 from agents.whole_topic import WholeTopic, text
 from pipeline import facts_records, metrics
@@ -26,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 _WAIT = 0.5
 _RETRY_SECONDS = 1.0
-_TURN_SECONDS = 0.02  # of other work between two batches
 _DAY = 86_400
 _EXPIRE_SECONDS = 600.0
 
@@ -119,8 +119,11 @@ class FollowPolicies(Service):
         return Judge(policies, self._facts, self._settings.cluster, changed_at, worker.max_cells)
 
     async def _in_turns(self, pieces: Iterator[None]) -> None:
-        """Do some work between batches, as many pieces at a time as do not make the next one wait long."""
-        while not await asyncio.get_running_loop().run_in_executor(self._judging, some_of, pieces):
+        """Do some work between batches."""
+        turns = Turns(pieces)
+        while not await asyncio.get_running_loop().run_in_executor(
+            self._judging, turns.next, time.perf_counter()
+        ):
             pass
 
     def _tell(self, revision: Revision) -> None:
@@ -142,9 +145,3 @@ class FollowPolicies(Service):
                 metrics.FACTS_REFUSED.inc()
                 log.warning("a fact is refused", reason=str(error))
         metrics.FACTS.inc(len(messages))
-
-
-def some_of(pieces: Iterator[None]) -> bool:
-    """Do the next pieces; whether all are done."""
-    until = time.perf_counter() + _TURN_SECONDS
-    return all(time.perf_counter() < until for _ in pieces)

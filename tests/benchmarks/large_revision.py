@@ -10,8 +10,6 @@ from pipeline import revisions
 from pipeline.facts import Facts
 from pipeline.flow import Message
 from pipeline.policy.facts_resources import Namespace, Pod, ServiceAccount
-from pipeline.policy.load import load_texts
-from pipeline.policy.revision import to_policies
 from pipeline.revisions import Revision
 
 POLICIES, NAMESPACES, PODS = 10_000, 500, 20_000
@@ -54,11 +52,11 @@ def resource(number: int, port: int = 8080) -> tuple[str, bytes]:
 
 def record(of: dict[str, bytes]) -> bytes:
     """The revision record that ends their publish."""
-    policies = to_policies(load_texts(of.items()))
+    content = revisions.content_hash(of)
     return revisions.encode(
         Revision(
-            revision=policies.revision,
-            content=revisions.content_hash(of),
+            revision=content[:16],
+            content=content,
             resources=len(of),
             source="benchmark",
             commit=None,
@@ -95,7 +93,7 @@ def _flows(count: int, pods: int) -> Iterator[bytes]:
             "host": f"node-{number % 100}",
             "source_port": 1024 + number % 50_000,
             "dest_port": 8080,
-            **{name: 1 for name in ("bytes_in", "bytes_out", "packets_in", "packets_out", "num_flows")},
+            **dict.fromkeys(("bytes_in", "bytes_out", "packets_in", "packets_out", "num_flows"), 1),
         }
         yield orjson.dumps(
             flow | _pod("source", number * 7919 % pods) | _pod("dest", number * 104_729 % pods)
