@@ -1,6 +1,7 @@
 """Follows topics `policies` and `facts` in full, and keeps the judge of the revision in force."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +100,9 @@ class FollowPolicies(Service):
                 revision, difference = await asyncio.to_thread(self._compiler.ask, record, resources)
                 await self._in_turns(self._compiler.take(difference))
                 judge = self._judge(revision, self._compiler.policies)
-                await self._in_turns(judge.get_ready(getattr(self, "judge", None)))
+                if not self.in_force.is_set():
+                    _spare()
+                await self._in_turns(judge.get_ready(self.judge if self.in_force.is_set() else None))
         except (RevisionError, ManifestError) as error:
             log.error("a revision is refused, the one before it stays", reason=str(error))  # noqa: TRY400
             self._health.tell("policies", f"the newest revision is refused: {error}")
@@ -120,11 +123,9 @@ class FollowPolicies(Service):
 
     async def _in_turns(self, pieces: Iterator[None]) -> None:
         """Do some work between batches."""
-        turns = Turns(pieces)
-        while not await asyncio.get_running_loop().run_in_executor(
-            self._judging, turns.next, time.perf_counter()
-        ):
-            pass
+        turns, loop, done = Turns(pieces), asyncio.get_running_loop(), False
+        while not done:
+            done = await loop.run_in_executor(self._judging, turns.next, time.perf_counter())
 
     def _tell(self, revision: Revision) -> None:
         log.info("revision in force", revision=revision.revision, source=revision.source)
@@ -145,3 +146,11 @@ class FollowPolicies(Service):
                 metrics.FACTS_REFUSED.inc()
                 log.warning("a fact is refused", reason=str(error))
         metrics.FACTS.inc(len(messages))
+
+
+def _spare() -> None:
+    """Spare the garbage collector what came with the start, the facts and policies above all: it would look
+    at a million objects again and again, while batches wait. They end by their reference counts all the
+    same; what makes cycles, as judges do, is made after this."""
+    gc.collect()
+    gc.freeze()

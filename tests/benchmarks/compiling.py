@@ -1,6 +1,7 @@
 """What a revision of 10,000 policies costs to load and compile, whole and with one policy changed, and what
 batches notice of it that are judged meanwhile."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,6 @@ from pipeline.flow import Message
 from pipeline.judge import Judge
 from pipeline.policy.policies import Policies
 from pipeline.process import process
-from pipeline.revisions import Resources
 from pipeline.sections import Logs
 from tests.benchmarks import large_revision
 
@@ -34,10 +34,13 @@ class Follower:
         self.judge: Judge | None = None
         self.swaps = 0
 
-    def take_over(self, resources: Resources) -> None:
+    def take_over(self, resources: dict[str, bytes]) -> None:
         _, difference = self.compiler.ask(large_revision.record(resources), resources)
         self._in_turns(self.compiler.take(difference))
         judge = make_judge(self.compiler.policies, self.facts)
+        if self.judge is None:  # as the worker does
+            gc.collect()
+            gc.freeze()
         self._in_turns(judge.get_ready(self.judge))
         self.judge = judge
         self.swaps += 1
@@ -48,8 +51,11 @@ class Follower:
             pass
 
     def batch(self, messages: list[Message]) -> None:
+        self.judging.submit(self._judge, messages).result()
+
+    def _judge(self, messages: list[Message]) -> None:
         assert self.judge
-        self.judging.submit(lambda: process(messages, self.judge, None, Limits())).result()
+        process(messages, self.judge, None, Limits())
 
     def child_seconds(self) -> float:
         if not self.compiler.pid:
@@ -75,11 +81,8 @@ def report() -> None:
         resources |= [large_revision.resource(number * 37 + 5, 9000)]
         _report_cost("  one policy changed", follower, resources)
     child = Path(f"/proc/{follower.compiler.pid}/status").read_text()
-    print(
-        "  memory of the child:",
-        next(line for line in child.splitlines() if "VmRSS" in line).split()[1],
-        "kB",
-    )
+    (memory,) = [line.split()[1] for line in child.splitlines() if "VmRSS" in line]
+    print(f"  memory of the child: {int(memory) / 1024:.0f} MB")
     messages = large_revision.messages(FLOWS)
     follower.batch(messages)
     _report_batches("  without revisions", _times(lambda: follower.batch(messages)))
@@ -128,7 +131,7 @@ def _report_batches(name: str, times: list[tuple[float, float]]) -> None:
         )
 
 
-def _report_cost(name: str, follower: Follower, resources: Resources) -> None:
+def _report_cost(name: str, follower: Follower, resources: dict[str, bytes]) -> None:
     before, began, start = follower.child_seconds(), time.process_time(), time.perf_counter()
     follower.take_over(resources)
     child, worker = follower.child_seconds() - before, time.process_time() - began

@@ -1,4 +1,4 @@
-"""A cluster with very many policies: their revision as it stands on the topic, pods, and flows between them."""
+"""A cluster with very many policies: their revision as it stands on the topic, its pods, their flows."""
 
 import time
 from collections.abc import Iterator
