@@ -9,9 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
+
+import structlog
 
 from pipeline import logs, revisions
 from pipeline.policy.again import Loader
@@ -21,6 +24,8 @@ from pipeline.policy.problems import ManifestError
 from pipeline.policy.revision import to_policies
 from pipeline.revisions import Resources, Revision, RevisionError
 from pipeline.sections import Logs
+
+log = structlog.get_logger(__name__)
 
 type Answer = tuple[Revision, Difference] | RevisionError | ManifestError
 
@@ -32,7 +37,7 @@ class CompilerDiedError(RuntimeError):
 class Compiler:
     """The child as its parent sees it: started when first asked, and again after it died.
 
-    `ask` may be called by one thread at a time, `stop` by any.
+    `stop` may be called while another thread asks.
     """
 
     def __init__(self, settings: Logs) -> None:
@@ -40,6 +45,7 @@ class Compiler:
         self._child: subprocess.Popen[bytes] | None = None
         self._told: dict[str, bytes] = {}
         self._receiver = Receiver()
+        self._asking = threading.Lock()
         self._stopped = threading.Event()
 
     def ask(self, record: bytes | None, resources: Resources) -> tuple[Revision, Difference]:
@@ -47,13 +53,14 @@ class Compiler:
 
         Raises RevisionError and ManifestError where it cannot be used, CompilerDiedError.
         """
-        try:
-            child = self._living()
-            _write(child.stdin, (record, revisions.changes(self._told, resources)))
-            self._told = dict(resources)
-            answer: Answer = _read(child.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            raise CompilerDiedError(self._burial()) from None
+        with self._asking:
+            try:
+                child = self._living()
+                _write(child.stdin, (record, revisions.changes(self._told, resources)))
+                self._told = dict(resources)
+                answer: Answer = _read(child.stdout)
+            except (EOFError, OSError, pickle.UnpicklingError):
+                raise CompilerDiedError(self._burial()) from None
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -74,9 +81,11 @@ class Compiler:
     def stop(self) -> None:
         """End the child at once, and start none any more."""
         self._stopped.set()
-        if self._child:
-            self._child.kill()
-            self._child.wait()
+        if child := self._child:
+            child.kill()  # whoever waits for its answer hears of it
+        with self._asking:
+            if self._child:
+                self._burial()
 
     def _living(self) -> subprocess.Popen[bytes]:
         if self._child is None:
@@ -88,14 +97,16 @@ class Compiler:
         return self._child
 
     def _burial(self) -> str:
-        assert self._child
-        self._child.kill()
-        code, self._child = self._child.wait(), None
-        return f"the process that loads policies ended ({_how(code)}), and is started again"
+        if self._child is None:
+            return "the process that loads policies cannot be started: is there memory for it?"
+        with suppress(OSError), self._child as child:  # what it was not told yet goes nowhere
+            child.kill()
+        self._child = None
+        return f"the process that loads policies ended {_how(child.returncode)}, and is started again"
 
 
 def _how(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+    return f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -145,6 +156,9 @@ def _answer(record: bytes | None, resources: Resources, loader: Loader, sender: 
         return revision, sender.difference(to_policies(loader.load(resources)))
     except (RevisionError, ManifestError) as error:
         return error
+    except Exception:
+        log.exception("policies that cannot be loaded, for a reason that is no fault of theirs")
+        sys.exit(1)
 
 
 def _listen(questions: IO[bytes], waiting: "SimpleQueue[Any]") -> None:

@@ -1,4 +1,4 @@
-"""The child process that loads policies: its answers, and that it neither outlives nor holds up its parent."""
+"""The child process that loads policies: its answers, and that it never outlives its parent."""
 
 import json
 import os
