@@ -6,12 +6,16 @@
 import sys
 from importlib import import_module
 
-BENCHMARKS = ("judging", "chain")
+from pipeline import logs
+from pipeline.sections import Logs
+
+BENCHMARKS = ("judging", "chain", "from_kafka", "worker")
 
 if __name__ == "__main__":
     names = sys.argv[1:] or BENCHMARKS
     if unknown := set(names) - set(BENCHMARKS):
         sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}: there are {', '.join(BENCHMARKS)}")
+    logs.configure(Logs(level="error"))
     for name in names:
         import_module(f"tests.benchmarks.{name}").report()
         print()

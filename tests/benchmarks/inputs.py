@@ -20,6 +20,7 @@ from pipeline.policy.revision import to_policies
 from pipeline.record import Record
 
 POLICIES, FLOWS, HOURS, MAX_CELLS = 100, 60_000, 26, 4096
+LONG_AGO = datetime(2026, 1, 20, tzinfo=UTC)
 MANY = 500  # flows of one message, where it holds many
 
 _CALICOS_ORDER = (*Record.__struct_encode_fields__, "dest_service_port_num")
@@ -41,7 +42,7 @@ class Sample:
 
 
 @cache
-def sample(end: datetime = datetime(2026, 1, 20, tzinfo=UTC)) -> Sample:
+def sample(end: datetime = LONG_AGO) -> Sample:
     """The sample cluster in the day before `end`, with POLICIES policies that apply to every pod or some."""
     folder = Path(mkdtemp(prefix="flowtier-benchmark-"))
     written = write_sample(folder, window_until(end, HOURS, INTERVAL), FLOWS, SEED)
@@ -50,7 +51,7 @@ def sample(end: datetime = datetime(2026, 1, 20, tzinfo=UTC)) -> Sample:
     (written.policies / "more.yaml").write_text(yaml.safe_dump_all(more))
     loaded = load_paths([written.policies, written.facts])
     assert len(to_policies(loaded).policies) == POLICIES
-    return Sample(written.policies, loaded, written.flow_log.read_bytes().splitlines())
+    return Sample(folder, loaded, written.flow_log.read_bytes().splitlines())
 
 
 def in_full(lines: Sequence[bytes]) -> list[bytes]:
