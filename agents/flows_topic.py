@@ -27,6 +27,7 @@ _TIMEOUT = 10.0
 _ASK_SECONDS = 5.0  # how often Kafka is asked which topic this is, where nothing comes of it
 # With these the client tells that it does not know where to go on.
 _STRAYED = UNREADABLE | {KafkaError._AUTO_OFFSET_RESET}  # noqa: SLF001
+_FETCH_BYTES = 2**20  # the least that Kafka's client takes
 _FIRST_MESSAGE_BYTES = 512 * 1024  # what a message is taken to weigh before any has been seen
 
 
@@ -278,6 +279,9 @@ def _options(settings: Settings) -> dict[str, object]:
         "auto.offset.reset": "error",  # nothing is read twice or passed over without a word
         "enable.partition.eof": True,  # tells the offset behind a transaction's end mark
         "queued.max.messages.kbytes": max(1, worker.batch_bytes // 1024),
+        # What is fetched at once comes on top of that, and packed: unpacked it is ten or twenty times that.
+        "fetch.max.bytes": _FETCH_BYTES,
+        "fetch.message.max.bytes": _FETCH_BYTES // 4,  # of one partition
         "fetch.queue.backoff.ms": 10,  # the default of a second costs three quarters of the throughput
         "fetch.wait.max.ms": 100,
         "check.crcs": True,
