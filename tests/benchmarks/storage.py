@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
 
 def report() -> None:
     documents = list(_documents())
-    plain = [Document(each.id, each.index, _without_verdict(each.body)) for each in documents]
+    plain = [Document(each.id, each.index, _without_verdict(each.body), b"}") for each in documents]
     ours = index_template()["template"]
     body = sum(len(each.body) for each in documents) / len(documents)
     print(f"Elasticsearch, merged to one segment: the sample cluster, {body:.0f} bytes of JSON a document")
@@ -76,7 +76,7 @@ async def _stored(url: str, documents: list[Document], template: dict[str, Any])
     index = "storage"
     async with AsyncElasticsearch(url, request_timeout=300) as client:
         await client.indices.create(index=index, **template)
-        await write(client, [Document(each.id, index, each.body) for each in documents])
+        await write(client, [Document(each.id, index, each.body, b"}") for each in documents])
         await client.indices.forcemerge(index=index, max_num_segments=1)
         await client.indices.flush(index=index)
         await client.indices.refresh(index=index)
