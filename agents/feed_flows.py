@@ -16,6 +16,7 @@ from agents.follow_policies import FollowPolicies
 from agents.health import Health
 from agents.refusals import Refusals
 from agents.topics import Topics
+from agents.wait_for_kafka import wait_for_kafka
 from pipeline import metrics
 from pipeline.settings import Settings
 
@@ -65,7 +66,9 @@ class FeedFlows(Service):
     @Service.task
     async def _take(self) -> None:
         await self._policies.in_force.wait()
-        self._topic = topic = await self._read(FlowsTopic, self._settings)
+        bootstrap = self._settings.kafka.bootstrap
+        topic = await wait_for_kafka(self._health, bootstrap, lambda: FlowsTopic(self._settings))
+        self._topic = topic
         while not self.should_stop:
             if taken := await self._read(topic.take):
                 await self._make_room(topic)

@@ -14,7 +14,8 @@ from mode import Service
 from agents.compile_policies import Compiler, CompilerDiedError
 from agents.health import Health
 from agents.take_turns import Turns
-from agents.topics import Topics
+from agents.topics import Topic, Topics
+from agents.wait_for_kafka import wait_for_kafka
 from agents.whole_topic import WholeTopic, text
 from pipeline import facts_records, metrics
 from pipeline.facts import Facts
@@ -60,8 +61,8 @@ class FollowPolicies(Service):
 
     @Service.task
     async def _follow_policies(self) -> None:
-        shelf, name = Shelf(), Topics(self._settings).policies.name
-        with await asyncio.to_thread(WholeTopic, self._settings, name) as topic:
+        shelf = Shelf()
+        with await self._open(Topics(self._settings).policies) as topic:
             while not self.should_stop:
                 for message in await asyncio.to_thread(topic.read, _WAIT):
                     shelf.put(text(message.key()), message.value())
@@ -82,13 +83,17 @@ class FollowPolicies(Service):
     @Service.task
     async def _follow_facts(self) -> None:
         loop = asyncio.get_running_loop()
-        with await asyncio.to_thread(WholeTopic, self._settings, Topics(self._settings).facts.name) as topic:
+        with await self._open(Topics(self._settings).facts) as topic:
             while not self.should_stop:
                 messages = await asyncio.to_thread(topic.read, _WAIT)
                 if messages:
                     await loop.run_in_executor(self._judging, self._learn, messages)
                 if topic.at_end:
                     self._facts_known.set()
+
+    async def _open(self, topic: Topic) -> WholeTopic:
+        bootstrap = self._settings.kafka.bootstrap
+        return await wait_for_kafka(self._health, bootstrap, lambda: WholeTopic(self._settings, topic.name))
 
     @Service.timer(_EXPIRE_SECONDS)
     async def _forget_the_dead(self) -> None:

@@ -1,8 +1,12 @@
 """Nothing lost, nothing twice, whoever dies or is away while flows pass."""
 
+import asyncio
 import time
 from collections import deque
 
+from agents.health import Health
+from agents.wait_for_kafka import wait_for_kafka
+from agents.whole_topic import WholeTopic
 from deploy.local.child import Child
 from pipeline.sections import Worker as WorkerSettings
 from tests.agents.installation import ALLOW_ALL, Installation, Worker, flow, lines
@@ -72,6 +76,22 @@ def test_workers_that_are_killed_and_servers_that_are_away_cost_and_double_no_fl
         total = sender.finish(at_least=300_000 if full else 20_000)
     check_each_once(installation, total, seconds=600)
     workers.check()
+
+
+async def test_a_kafka_that_goes_away_before_a_worker_has_begun_is_waited_for_and_told(
+    stack, installation
+) -> None:
+    kafka, health = stack.servers["kafka"], Health()
+    kafka.stop()
+    name = installation.topics.policies.name
+    opening = asyncio.create_task(
+        wait_for_kafka(health, stack.kafka, lambda: WholeTopic(installation.settings, name))
+    )
+    await asyncio.to_thread(until, lambda: stack.kafka in health.problems.get("kafka", ""))
+    await asyncio.to_thread(kafka.start)
+    with await opening as topic:
+        assert topic.read_to_end() == []
+    assert health.problems == {}
 
 
 def test_where_one_of_two_workers_dies_the_other_goes_on_within_the_session_timeout(
