@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from elasticsearch import Elasticsearch
 
 from agents.rejects_topic import Listed, read_rejects
 from agents.replay_rejects import Replay, replay
+from pipeline.dead_letter import KEPT_BYTES
 from tests.agents.installation import ALLOW_ALL, FLOWTIER, ROOT, Installation, Worker, flow, lines
 from tests.waiting import until
 
@@ -79,8 +81,10 @@ def test_what_elasticsearch_refuses_is_not_counted_until_it_is_replayed_and_then
     mend = break_index(installation, today())
     worker = start()
     flows = [flow(number, host="7" if number % 5 else "node") for number in range(100)]
-    installation.produce([lines(flows[:50]), lines(flows[50:]), lines([flow(100, host="node")])])
-    assert len(wait_for_rejects(installation, 21)) == 21
+    kept_in_part = flow(100, host="node", more="m" * KEPT_BYTES)
+    installation.produce([lines(flows[:50]), lines(flows[50:]), lines([kept_in_part])])
+    rejects = wait_for_rejects(installation, 21)
+    assert [each.kept.whole for each in rejects].count(False) == 1
     wait_until_done(worker)
 
     assert installation.documents() == installation.observed()["shop"] == 80
@@ -133,6 +137,20 @@ def test_a_message_of_which_only_the_beginning_was_kept_is_fetched_from_where_it
     assert installation.observed()["shop"] == 201
     ids = {hit["_id"] for hit in installation.search("shop", 300)["hits"]["hits"]}
     assert {reject.kept.origin._replace(row=row).document_id for row in range(200)} < ids
+
+
+def test_what_was_kept_in_part_cannot_be_replayed_once_its_topic_is_made_anew(installation, start) -> None:
+    start()
+    installation.produce([b"x" * 2 * KEPT_BYTES])
+    wait_for_rejects(installation, 1)
+    installation.workers[0].stop()
+    admin, name = AdminClient({"bootstrap.servers": installation.kafka}), installation.topics.flows.name
+    admin.delete_topics([name])[name].result(20)
+    until(lambda: name not in admin.list_topics(timeout=10).topics)
+    installation.create_topics()
+    done = replay_all(installation)
+    assert done.replayed == 0
+    assert [why for _, why in done.left] == ["only a part was kept, and the topic that it stood on is gone"]
 
 
 def test_replays_at_the_same_time_send_nothing_twice(installation, start) -> None:

@@ -19,9 +19,12 @@ MUTATIONS = 100_000
 EXAMPLES = 200
 LINES = MUTATIONS // EXAMPLES  # of one example
 
-CASES = Path(__file__).parents[1] / "cases" / "judge"
+FILES = (
+    Path(__file__).with_name("real_flows.ndjson"),  # as people published them
+    *sorted((Path(__file__).parents[1] / "cases" / "judge").glob("*/flows.ndjson")),
+)
 RECORDS = [
-    *(line for file in sorted(CASES.glob("*/flows.ndjson")) for line in file.read_bytes().splitlines()),
+    *(line for file in FILES for line in file.read_bytes().splitlines()),
     record(),
     record(reporter="src", dest_domains=["a.example", "b.example"], dest_port=443),
     record(source_ip=None, source_name="-", source_port=None, dest_service_name="-"),
