@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from faust.types import ChannelT
 from mode import Service
 
+from agents import reach_kafka
 from agents.annotate_flows import Annotated, Batch
 from agents.flows_topic import FlowsTopic, Taken
 from agents.follow_policies import FollowPolicies
@@ -105,7 +106,8 @@ class FeedFlows(Service):
         except KafkaException as error:
             where = f"Kafka at {self._settings.kafka.bootstrap}, topic {Topics(self._settings).flows.name}"
             problem = f"{where}, does not say how far it is read; flows wait until it does"
-            self._health.tell("kafka", f"{problem}: {error.args[0].str()}")
+            why = reach_kafka.trouble(self._settings.kafka) or error.args[0].str()
+            self._health.tell("kafka", f"{problem}: {why}")
             return None
         except RuntimeError:  # closed meanwhile
             return None

@@ -25,7 +25,7 @@ class Names(NamedTuple):
     client: str
 
 
-def trouble(host: str, port: int, context: ssl.SSLContext | None, names: Names) -> str | None:
+def wrong_with(host: str, port: int, context: ssl.SSLContext | None, names: Names) -> str | None:
     """What is wrong and which setting to look at; None where TLS, or plain text, is as it should be, and
     where nobody answers. `context` None: we speak plain text."""
     try:

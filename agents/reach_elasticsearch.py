@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AsyncElasticsearch
 
-from agents.reach import Names, ReachError, trouble
+from agents.reach import Names, ReachError, wrong_with
 from pipeline.index import put_templates
 from pipeline.sections import Elasticsearch
 
@@ -50,7 +50,7 @@ def _of_tls(elasticsearch: Elasticsearch) -> str | None:
         parts = urlsplit(url)
         context = elasticsearch.ssl_context() if parts.scheme == "https" else None
         port = parts.port or (443 if context else 80)
-        found = trouble(str(parts.hostname), port, context, _NAMES)
+        found = wrong_with(str(parts.hostname), port, context, _NAMES)
         if found:
             return f"Elasticsearch at {url}: {found}"
     return None

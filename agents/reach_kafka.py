@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, TopicMetadata
 
-from agents.reach import Names, ReachError, trouble
-from pipeline.sections import Kafka
+from agents.reach import Names, ReachError, wrong_with
+from pipeline.sections import Kafka, SettingsError
 
 _TIMEOUT = 10.0
 _STEP = 1.0
@@ -55,6 +55,15 @@ def list_topics(kafka: Kafka) -> Mapping[str, TopicMetadata]:
             time.sleep(_PAUSE)
 
 
+def trouble(kafka: Kafka) -> str | None:
+    """Why one who comes now is not let in; None where it is."""
+    try:
+        list_topics(kafka)
+    except (ReachError, SettingsError) as error:
+        return str(error)
+    return None
+
+
 class _Heard(logging.Handler):
     """What Kafka's client says, kept instead of being logged: one sentence is made of it."""
 
@@ -80,7 +89,7 @@ def _of_user(kafka: Kafka, errors: list[KafkaError]) -> str | None:
 
 def _of_tls(kafka: Kafka) -> str | None:
     for host, port in _addresses(kafka.bootstrap):
-        found = trouble(host, port, kafka.ssl_context(), _NAMES)
+        found = wrong_with(host, port, kafka.ssl_context(), _NAMES)
         if found:
             return f"Kafka at {host}:{port}: {found}"
     return None

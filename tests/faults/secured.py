@@ -17,11 +17,16 @@ from confluent_kafka.admin import (
     AdminClient,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
 )
 from cryptography.hazmat.primitives import serialization
 from elasticsearch import Elasticsearch
 
 from deploy.local.kafka import addresses
+from deploy.local.place import account
 from deploy.local.security import Security
 from deploy.local.stack import Stack
 from tests import servers
@@ -111,6 +116,25 @@ class Secured:
 
     def admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.listeners["PLAINTEXT"]})
+
+    def change_password(self, user: str, password: str) -> None:
+        """In Elasticsearch; it takes that over within seconds."""
+        node = self.stack.servers["elasticsearch"]
+        program = Path(node.command[0]).with_name("elasticsearch-users")
+        command = [str(program), "passwd", user, "-p", password]
+        subprocess.run(command, env=node.environment, **account(), capture_output=True, check=True)
+
+    def know(self, user: str, password: str | None) -> None:
+        """Have Kafka know a user by this password, or not at all; it asks those who come from now on."""
+        method, info = ScramMechanism.SCRAM_SHA_512, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4_096)
+        change = (
+            UserScramCredentialUpsertion(user, info, password.encode())
+            if password
+            else UserScramCredentialDeletion(user, method)
+        )
+        admin = self.admin()
+        for done in admin.alter_user_scram_credentials([change]).values():
+            done.result(20)
 
     def search(self) -> Elasticsearch:
         """A client that may do everything."""

@@ -3,11 +3,12 @@
 import time
 
 import pytest
+from elasticsearch import Elasticsearch
 
 from agents.cli import COMMANDS
 from tests.agents.installation import ALLOW_ALL, Installation, flow, lines
 from tests.faults.refused import ELASTICSEARCH, KAFKA
-from tests.faults.secured import USERS, Secured, secrets, secured, sentences, start
+from tests.faults.secured import PASSWORDS, USERS, Secured, secrets, secured, sentences, start
 from tests.waiting import until
 
 QUICKLY = 30  # seconds until four commands have started, at once on a busy machine, and ended
@@ -69,10 +70,10 @@ def test_who_is_let_in_does_its_work_with_the_documented_rights_alone(servers, i
     assert code == 0, output
     installation.options = options["worker"]
     worker = installation.start_worker()
-    until(worker.ready)
+    until(worker.ready, 60)
     code, output = run("ship", installation, options["ship"])
     assert code == 0, output
-    until(lambda: documents(servers, installation) == 100)
+    until(lambda: documents(servers, installation) == 100, 60)
     until(lambda: worker.health()["lag"] == 0)
     code, output = run("status", installation, options["status"])
     assert (code, "ready" in output) == (0, True), output
@@ -135,3 +136,37 @@ def test_the_worker_tells_in_one_sentence_why_elasticsearch_refuses_it(servers, 
     assert f"Elasticsearch at {address}" in sentence or "No such file" in says
     assert "Traceback" not in output
     assert time.monotonic() - began < QUICKLY
+
+
+def test_a_running_worker_says_in_health_that_it_is_refused_and_goes_on_once_it_is_not(
+    servers, installation
+) -> None:
+    installation.publish(ALLOW_ALL)
+    installation.options = servers.options("worker")
+    worker = installation.start_worker()
+    until(worker.ready, 60)
+    installation.options = {}
+    servers.change_password("worker", "another-one")
+    until(lambda: refused(servers), 30)
+    installation.produce([lines([flow(number)]) for number in range(100)])
+    until(lambda: "401" in worker.health()["problems"].get("elasticsearch", ""), 60)
+    servers.change_password("worker", PASSWORDS["worker"])
+    until(lambda: documents(servers, installation) == 100, 60)
+    until(lambda: worker.health()["problems"] == {}, 60)
+
+    servers.know("worker", None)
+    servers.stack.servers["kafka"].stop()
+    servers.stack.servers["kafka"].start()
+    until(lambda: "refuses user worker" in worker.health()["problems"].get("kafka", ""), 60)
+    servers.know("worker", PASSWORDS["worker"])
+    installation.produce([lines([flow(number)]) for number in range(100, 200)])
+    until(lambda: documents(servers, installation) == 200, 90)
+    until(lambda: worker.health()["problems"] == {}, 60)
+    searched(worker.log.read_text())
+
+
+def refused(servers: Secured) -> bool:
+    account = ("worker", PASSWORDS["worker"])
+    ca = str(servers.folder / "ca.pem")
+    with Elasticsearch(servers.stack.elasticsearch, ca_certs=ca, basic_auth=account) as client:
+        return bool(client.options(ignore_status=[401, 403]).cluster.health().meta.status == 401)
