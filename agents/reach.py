@@ -15,6 +15,10 @@ class ReachError(RuntimeError):
     """A server that does not answer, or refuses us; the message says which, why and where to look."""
 
 
+class AwayError(ReachError):
+    """A server where nobody answers: it may come back."""
+
+
 class Names(NamedTuple):
     """The settings that a sentence points at: of the address, whether TLS is spoken, authorities and, where
     there are such, the client certificate."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, TopicMetadata
 
-from agents.reach import Names, ReachError, wrong_with
+from agents.reach import AwayError, Names, ReachError, wrong_with
 from pipeline.sections import Kafka, SettingsError
 
 _TIMEOUT = 10.0
@@ -31,8 +31,8 @@ _USER = {
 def list_topics(kafka: Kafka) -> Mapping[str, TopicMetadata]:
     """The topics that there are and that we may see.
 
-    Raises ReachError where Kafka refuses us, as soon as it does, or does not answer for some seconds;
-    SettingsError where a certificate file cannot be read.
+    Raises ReachError where Kafka refuses us, as soon as it does, AwayError where nobody answers for some
+    seconds; SettingsError where a certificate file cannot be read.
     """
     kafka.ssl_context()  # a file that cannot be used: told better than Kafka's client does
     heard = _Heard()
@@ -48,7 +48,7 @@ def list_topics(kafka: Kafka) -> Mapping[str, TopicMetadata]:
                 raise ReachError(problem) from None
             if time.monotonic() > deadline:
                 reason = heard.last or error.args[0].str()
-                raise ReachError(
+                raise AwayError(
                     f"Kafka at {kafka.bootstrap} does not answer: {reason}: see {_NAMES.address} and"
                     f" {_NAMES.protocol}"
                 ) from None

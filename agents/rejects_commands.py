@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.commands import load_settings
+from agents.reach_kafka import list_topics
 from agents.rejects_topic import Listed, read_rejects
 from agents.replay_rejects import RejectsError, Replay
 from agents.replay_rejects import replay as replay_
@@ -75,7 +76,7 @@ def rejects() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Each reject as one JSON object a line.")
 def list_(reason: str | None, stage: str | None, since: int | None, *, each: bool, as_json: bool) -> None:
     """Show what was rejected, where it stood and why."""
-    settings = load_settings()
+    settings = _let_in()
     found = list(filter(_wanted(reason, stage, since), _read(settings)))
     if as_json:
         for reject in found:
@@ -94,11 +95,18 @@ def replay(reason: str | None, stage: str | None, since: int | None, *, dry_run:
 
     A reject that was sent is closed until it is rejected again. Exit code 1: some cannot be sent.
     """
-    done = replay_(load_settings(), _wanted(reason, stage, since), dry_run=dry_run)
+    done = replay_(_let_in(), _wanted(reason, stage, since), dry_run=dry_run)
     click.echo(f"{done.replayed} rejects {'would be' if dry_run else 'were'} sent to the topic flows.")
     if done.left:
         Console(stderr=True).print(_left(done))
         sys.exit(LEFT)
+
+
+def _let_in() -> Settings:
+    """The settings, with which Kafka lets us in."""
+    settings = load_settings()
+    list_topics(settings.kafka)
+    return settings
 
 
 def _read(settings: Settings) -> list[Listed]:

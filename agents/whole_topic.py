@@ -48,6 +48,7 @@ class WholeTopic:
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self.at_end = False
+        self._refusal: KafkaError | None = None
         self._topic = topic
         options = settings.kafka.confluent() | {
             "group.id": "flowtier-reader",  # asked for by the client, never joined
@@ -77,18 +78,22 @@ class WholeTopic:
                     self._behind.discard(partition)
             elif error.fatal():
                 raise KafkaException(error)
+            elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                self._refusal = error
         self.at_end = not self._behind
         return records
 
     def read_to_end(self) -> list[Message]:
         """Every record up to the end, as it was in the beginning.
 
-        Raises KafkaException where nothing has come for a minute.
+        Raises KafkaException where we may not read it, or nothing has come for a minute.
         """
         records: list[Message] = []
         heard = time.monotonic()
         while not self.at_end:
             found = self.read(0.1)
+            if self._refusal:
+                raise KafkaException(self._refusal)
             records += found
             heard = time.monotonic() if found else heard
             if time.monotonic() - heard > _PATIENCE:

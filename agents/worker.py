@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import faust
+import structlog
 from mode import Service
 
 from agents import reach_elasticsearch, topics
@@ -13,24 +14,37 @@ from agents.elastic import Elastic
 from agents.feed_flows import FeedFlows
 from agents.follow_policies import FollowPolicies
 from agents.health import Health
+from agents.reach import AwayError
 from agents.serve_health import ServeHealth
 from agents.workers import ReportHealth
 from pipeline.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then finish what is in hand and leave the group.
 
-    Raises TopicError where the topics cannot be used, ReachError where Kafka is away or a server refuses us,
-    and whatever ended the worker.
+    Raises TopicError where the topics cannot be used, ReachError where a server refuses us, and
+    whatever ended the worker.
     """
-    topics.create(settings)
+    _wait_for_topics(settings)
     asyncio.run(reach_elasticsearch.check(settings.elasticsearch))
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = make_worker(settings)
     worker = faust.Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
     worker.execute_from_commandline()
+
+
+def _wait_for_topics(settings: Settings) -> None:
+    while True:
+        try:
+            topics.create(settings)
+        except AwayError as error:  # it has been waited for some seconds already
+            log.warning("a Kafka that is away is waited for", reason=str(error))
+        else:
+            return
 
 
 def make_worker(settings: Settings) -> App:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import product
+from itertools import batched, product
 from typing import Any
 
 import orjson
@@ -61,7 +61,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     sample = write_sample(tmp_path_factory.mktemp("demo"), WINDOW, 30_000, seed=1)
     facts = Facts.from_resources(resource.plain for resource in load_paths([sample.facts]).facts)
     judge = Judge(to_policies(load_paths([POLICIES])), facts, "demo", changed_at=0, max_cells=4_096)
-    processed = process([Message(sample.flow_log.read_bytes(), "topic", 0, 0, 0)], judge, None, Limits())
+    parts = enumerate(batched(sample.flow_log.read_bytes().splitlines(), 1_000))
+    messages = [Message(b"\n".join(lines), "topic", 0, offset, 0) for offset, lines in parts]
+    processed = process(messages, judge, None, Limits())
     assert not processed.rejects
     return [orjson.loads(document.body) for document in processed.documents]
 

@@ -33,15 +33,19 @@ def damage(segment: Path, numbers: list[int], how: Damage) -> None:
 
 def flip(batch: bytearray) -> None:
     """Some bytes in the middle: what a bad disk does."""
-    middle = (RECORDS + len(batch)) // 2
-    for at in range(middle, middle + 40):
-        batch[at] ^= 0x5A
+    _flip(batch, (RECORDS + len(batch)) // 2)
 
 
 def flip_and_sign(batch: bytearray) -> None:
-    """The same, but found right by whoever checks the CRC."""
-    flip(batch)
+    """The first bytes, and found right by whoever checks the CRC. What else is flipped in the middle of
+    what snappy or lz4 packed can be unpacked to other words."""
+    _flip(batch, RECORDS)
     _sign(batch)
+
+
+def _flip(batch: bytearray, begin: int) -> None:
+    for at in range(begin, begin + 40):
+        batch[at] ^= 0x5A
 
 
 def unknown_codec(batch: bytearray) -> None:

@@ -69,6 +69,11 @@ ELASTICSEARCH = {
         "missing authentication",
         "FLOWTIER_ELASTICSEARCH_API_KEY",
     ),
+    "too few rights": (
+        {"USERNAME": "reader", "PASSWORD": "{reader}"},
+        "granted by the cluster privileges [manage_index_templates",
+        "FLOWTIER_ELASTICSEARCH_USERNAME",
+    ),
     "an unknown authority": (
         {"CA": "{folder}/stranger.pem"},
         "no authority that we trust",

@@ -33,13 +33,20 @@ from tests import servers
 from tests.agents.installation import FLOWTIER, ROOT, Installation
 
 # The user of each command.
-USERS = {"publish": "publisher", "worker": "worker", "ship": "shipper", "status": "reader"}
+USERS = {
+    "publish": "publisher",
+    "worker": "worker",
+    "ship": "shipper",
+    "status": "reader",
+    "rejects": "replayer",
+}
 PASSWORDS = {user: f"pass-of-{user}-9f3b" for user in (*USERS.values(), "admin")}
 ROLES = {
     "worker": {
         "cluster": ["manage_index_templates"],
         "indices": [{"names": ["flowtier_flows.*"], "privileges": ["create_index", "index"]}],
     },
+    "reader": {"cluster": ["monitor"]},
     "admin": {"cluster": ["all"], "indices": [{"names": ["*"], "privileges": ["all"]}]},
 }
 # What each user may do in Kafka, beside seeing every topic: kind, name after the prefix, operations. A name
@@ -66,6 +73,11 @@ RIGHTS = {
         ("TRANSACTIONAL_ID", "shipper.", "WRITE"),
     ],
     "reader": [("TOPIC", "workers", "READ")],
+    "replayer": [
+        ("TOPIC", "flows", "READ WRITE"),
+        ("TOPIC", "flows-rejected", "READ WRITE"),
+        ("TRANSACTIONAL_ID", "replay", "WRITE"),
+    ],
 }
 
 

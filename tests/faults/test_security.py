@@ -25,7 +25,8 @@ def installation(servers, unique, tmp_path):
     made = servers.install(unique, tmp_path)
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies" / "all.yaml").write_text(ALLOW_ALL)
-    (tmp_path / "flows.log").write_bytes(lines([flow(number) for number in range(100)]) + b"\n")
+    flows = lines([flow(number) for number in range(100)])
+    (tmp_path / "flows.log").write_bytes(flows + b"\nthis is no flow\n")
     yield made
     made.close()
 
@@ -35,6 +36,7 @@ ARGUMENTS = {
     "worker": ("worker",),
     "ship": ("ship", "{folder}/flows.log"),
     "status": ("status",),
+    "rejects": ("rejects", "replay"),
 }
 
 
@@ -70,6 +72,7 @@ def test_who_is_let_in_does_its_work_with_the_documented_rights_alone(servers, i
     assert code == 0, output
     installation.options = options["worker"]
     worker = installation.start_worker()
+    installation.options = {}  # whoever looks on may do everything
     until(worker.ready, 60)
     code, output = run("ship", installation, options["ship"])
     assert code == 0, output
@@ -77,14 +80,24 @@ def test_who_is_let_in_does_its_work_with_the_documented_rights_alone(servers, i
     until(lambda: worker.health()["lag"] == 0)
     code, output = run("status", installation, options["status"])
     assert (code, "ready" in output) == (0, True), output
+    code, output = run("rejects", installation, options["rejects"])
+    assert (code, "1 rejects were sent" in output) == (0, True), output
+    until(lambda: rejected(installation) == 2, 60)  # again
     assert worker.health()["problems"] == {}
     assert worker.stop() == 0
     searched(worker.log.read_text())
 
 
+def rejected(installation: Installation) -> int:
+    """Records of what no flow is, without those that tell of replays."""
+    found = installation.records(installation.topics.rejects.name)
+    return sum(b"this is no flow" in (record.value() or b"") for record in found)
+
+
 def documents(servers: Secured, installation: Installation) -> int:
     with servers.search() as client:
         index = f"flowtier_flows.{installation.name}.*"
+        client.cluster.health(index=index, wait_for_status="yellow")  # one that is just being made
         client.indices.refresh(index=index)
         return client.count(index=index)["count"]
 
@@ -93,7 +106,7 @@ def changed(servers: Secured, section: str, changes: dict[str, str]) -> dict[str
     ports = {name: address.rpartition(":")[2] for name, address in servers.listeners.items()}
     ports["ELASTICSEARCH"] = servers.stack.elasticsearch.rpartition(":")[2]
     return {
-        f"FLOWTIER_{section}_{name}": value.format(folder=servers.folder, **ports)
+        f"FLOWTIER_{section}_{name}": value.format(folder=servers.folder, **ports, **PASSWORDS)
         for name, value in changes.items()
     }
 
