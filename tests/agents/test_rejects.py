@@ -207,4 +207,6 @@ def test_a_wrong_time_and_a_kafka_that_is_away_are_said_in_a_sentence(installati
     installation.kafka = "127.0.0.1:1"
     done = installation.run("rejects", "list")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("flowtier: Kafka at 127.0.0.1:1: ")
+    sentence = done.stderr.splitlines()[-1]
+    assert sentence.startswith("flowtier: Kafka at 127.0.0.1:1 does not answer: ")
+    assert "FLOWTIER_KAFKA_BOOTSTRAP" in sentence
