@@ -4,8 +4,9 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-# Of a batch's header (record format 2): where the CRC stands, what it covers, and where the records begin.
-CRC, COVERED, ATTRIBUTES, RECORDS = 17, 21, 21, 61
+# Of a batch's header (record format 2): where the CRC stands, what it covers, the place of its last message
+# after its first one, and where the records begin.
+CRC, COVERED, ATTRIBUTES, LAST, RECORDS = 17, 21, 21, 23, 61
 
 type Damage = Callable[[bytearray], None]
 
@@ -21,14 +22,20 @@ def batches(log: bytearray) -> list[tuple[int, int]]:
     return found
 
 
-def damage(segment: Path, numbers: list[int], how: Damage) -> None:
-    """Change these batches of a segment, counted from 0; Kafka must not be running."""
-    log = bytearray(segment.read_bytes())
+def damage(segment: Path, numbers: list[int], how: Damage) -> list[range]:
+    """Change these batches of a segment, counted from 0, and say which offsets they hold.
+
+    Kafka must not be running.
+    """
+    log, held = bytearray(segment.read_bytes()), []
     for begin, end in [batches(log)[number] for number in numbers]:
         batch = log[begin:end]
+        first: int = struct.unpack_from(">q", batch)[0]
+        held.append(range(first, first + struct.unpack_from(">i", batch, LAST)[0] + 1))
         how(batch)
         log[begin:end] = batch
     segment.write_bytes(log)
+    return held
 
 
 def flip(batch: bytearray) -> None:

@@ -17,7 +17,7 @@ from tests.agents.installation import ALLOW_ALL, Installation, flow, lines
 from tests.faults.damage import damage, flip, flip_and_sign, unknown_codec
 from tests.waiting import until
 
-FLOWS = 20  # of each batch, one a message
+FLOWS = 20  # of each batch, one a message; a slow machine may make two of one
 BATCHES = 6
 DAMAGED = [1, 3, 4]  # with good ones before, between and behind them
 CASES = [
@@ -54,27 +54,27 @@ def test_unreadable_batches_are_rejects_and_all_others_become_documents(server, 
         for _ in range(BATCHES):
             produce(installation, partition, codec, [next(numbers) for _ in range(FLOWS)])
     server.stop()
+    damaged: dict[tuple[int, int], range] = {}  # by partition and first offset
     for partition, (_, _, how) in enumerate(CASES):
         log = f"{Topics(installation.settings).flows.name}-{partition}/00000000000000000000.log"
-        damage(server.folder / "data" / log, DAMAGED, how)
+        held = damage(server.folder / "data" / log, DAMAGED, how)
+        damaged |= {(partition, offsets[0]): offsets for offsets in held}
     server.start()
 
     worker = installation.start_worker()
     until(worker.ready)
     until(lambda: worker.health()["lag"] == 0, 120)
 
-    good = len(CASES) * (BATCHES - len(DAMAGED)) * FLOWS
+    good = next(numbers) - sum(map(len, damaged.values()))
     assert installation.documents() == installation.observed()["shop"] == good
     rejects = [json.loads(each.value()) for each in installation.records(installation.topics.rejects.name)]
-    places = sorted((each["origin"]["partition"], each["origin"]["offset"]) for each in rejects)
-    expected = [(partition, FLOWS * batch) for partition in range(len(CASES)) for batch in DAMAGED]
-    assert places == expected
-    for each in rejects:
-        first = each["origin"]["offset"]
+    places = [(each["origin"]["partition"], each["origin"]["offset"]) for each in rejects]
+    assert sorted(places) == sorted(damaged)
+    for place, each in zip(places, rejects, strict=True):
         assert (each["stage"], each["size"], each["value"]) == ("read", None, "")
-        assert f"the messages at offsets {first} to {first + FLOWS - 1} " in each["reason"]
+        assert f"the messages at offsets {damaged[place][0]} to {damaged[place][-1]} " in each["reason"]
     counted = 'flowtier_rejects_total{reason="cannot be read",stage="read"}'
-    assert f"{counted} {len(expected)}.0" in worker.get("/metrics")
+    assert f"{counted} {len(damaged)}.0" in worker.get("/metrics")
 
 
 def produce(installation: Installation, partition: int, codec: str, numbers: list[int]) -> None:
