@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.flow import MISSING, Bools, FlowBatch, Ints
-from pipeline.record import COUNTERS, Record, read_run
-from pipeline.stencil import cut_out
+from pipeline.record import Record
+from pipeline.stencil import COUNTERS, cut_out, read_run
 from pipeline.who import NO_PROTOCOL, NOTHING, Numbers, Who, columns_of, distinct, text, translate, whos
 
 __all__ = ["NO_PROTOCOL", "NO_TIME", "Columns"]

@@ -4,6 +4,7 @@ from collections.abc import Container
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +16,7 @@ ACTIONS = ("allow", "deny")
 MISSING = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One Kafka message of the flows topic and where it stood; `timestamp` in ms since the epoch."""
 
     value: bytes | None

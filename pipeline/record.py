@@ -1,6 +1,6 @@
 """The fields of a flow log record that the library reads, checked as they are decoded (CALICO.md §6)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -69,13 +69,6 @@ class Record(msgspec.Struct, gc=False, kw_only=True):
     host: str | None = None
 
 
-COUNTERS = (
-    *("bytes_in", "bytes_out", "packets_in", "packets_out"),
-    *("num_flows", "num_flows_started", "num_flows_completed"),
-)
-# What differs from record to record of the same two ends; everything else recurs.
-VARYING = frozenset(("start_time", "end_time", *COUNTERS, "host"))
-
 _ADDED = ("@timestamp", "cluster", "verdict")
 # The keys that the document adds, as the index knows them: Elasticsearch reads "verdict.impact" as
 # {"verdict": {"impact": …}}, and would keep what a record says of it beside what we say.
@@ -87,23 +80,12 @@ _NONE_TAKEN = [
     (f"taken_{number}", UnsetType, msgspec.field(default=UNSET, name=name))
     for number, name in enumerate(sorted(_TAKEN))
 ]
-_CLEAN_RECORD = cast("type[Record]", msgspec.defstruct("Clean", _NONE_TAKEN, bases=(Record,), gc=False))
-
-
-def _part(names: Collection[str]) -> msgspec.json.Decoder[Record]:
-    """A decoder of clean records that may have these of all fields that are read, and no other."""
-    others = [
-        (each.name, UnsetType, msgspec.field(default=UNSET, name=each.encode_name))
-        for each in msgspec.structs.fields(Record)
-        if each.name not in names
-    ]
-    return msgspec.json.Decoder(msgspec.defstruct("Part", others, bases=(_CLEAN_RECORD,), gc=False))
+# A record that brings none of them.
+CLEAN_RECORD = cast("type[Record]", msgspec.defstruct("Clean", _NONE_TAKEN, bases=(Record,), gc=False))
 
 
 _RECORD = msgspec.json.Decoder(Record)
-_CLEAN = msgspec.json.Decoder(_CLEAN_RECORD)
-_RUN = _part(set(Record.__struct_fields__) - VARYING)
-_REST = _part(VARYING)
+_CLEAN = msgspec.json.Decoder(CLEAN_RECORD)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ENCODER = msgspec.json.Encoder()
 
@@ -115,25 +97,6 @@ def read_all(lines: list[bytes]) -> list[Record] | None:
     except (ValueError, RecursionError):
         return None
     return records if all(map(bytes.isascii, lines)) else None
-
-
-def read_run(run: bytes) -> Record:
-    """The record of the members `run`, each with a comma before it, which hold nothing that varies.
-    ValueError or RecursionError where it needs a closer look."""
-    run.decode()
-    return _RUN.decode(b"{%b}" % run[1:])
-
-
-def read_rests(rests: list[bytes]) -> list[Record] | None:
-    """The records of lines that hold what varies, and no objects within; None where one of them
-    is anything else."""
-    block = b"\n".join(rests)
-    try:
-        block.decode()
-        records = _REST.decode_lines(block)
-    except (ValueError, RecursionError):
-        return None
-    return records if len(records) == len(rests) == block.count(b"{") else None
 
 
 def read(line: bytes) -> tuple[bytes, Record]:

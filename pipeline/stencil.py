@@ -6,14 +6,35 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
-from pipeline.record import VARYING, Record, read_rests
+from pipeline.record import CLEAN_RECORD, Record
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+COUNTERS = (
+    *("bytes_in", "bytes_out", "packets_in", "packets_out"),
+    *("num_flows", "num_flows_started", "num_flows_completed"),
+)
+# What differs from record to record of the same two ends; everything else recurs.
+VARYING = frozenset(("start_time", "end_time", *COUNTERS, "host"))
+
+
+def _part(names: frozenset[str]) -> msgspec.json.Decoder[Record]:
+    """A decoder of clean records that may have these of all fields that are read, and no other."""
+    others = [
+        (each.name, UnsetType, msgspec.field(default=UNSET, name=each.encode_name))
+        for each in msgspec.structs.fields(Record)
+        if each.name not in names
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Part", others, bases=(CLEAN_RECORD,), gc=False))
+
+
+_RUN = _part(frozenset(Record.__struct_fields__) - VARYING)
+_REST = _part(VARYING)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Stencil(NamedTuple):
-    """The keys of the numbers before and behind the part that recurs: `,"end_time":` and `,"bytes_in":` as
+    """The keys of what varies before and behind the part that recurs: `,"end_time":` and `,"bytes_in":` as
     Calico writes its records."""
 
     before: bytes
@@ -34,11 +55,14 @@ class Stencil(NamedTuple):
         return cls(before, behind) if before and behind else None
 
     def cut(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-        """The parts that recur, and what is left of each line."""
+        """The parts that recur, each with the comma before it, and what is left of each line.
+
+        ValueError where a line does not have both keys.
+        """
         runs, rests = [], []
         before, behind = self
         for line in lines:
-            start, end = line.find(b",", line.find(before) + len(before)), line.rfind(behind)
+            start, end = line.find(b",", line.index(before) + len(before)), line.rindex(behind)
             runs.append(line[start:end])
             rests.append(line[:start] + line[end:])
         return runs, rests
@@ -48,15 +72,33 @@ def cut_out(lines: Sequence[bytes]) -> tuple[list[bytes], list[Record]] | None:
     """The parts that recur in lines that are written alike, and their records without those parts; None
     where the lines may not be alike.
 
-    A line is one JSON object exactly if its rest is one and its part in braces is another: the rest has
-    no object within, so it was cut between two of its members.
+    Wherever a line was cut, it is the JSON object of both its parts if its rest is an object with none
+    within, which ends with the key behind the cut, and `read_run` finds that its run is members of one:
+    neither can then begin or end in a text or deeper down.
     """
     stencil = Stencil.of(lines[0])
     if stencil is None:
         return None
-    runs, rests = stencil.cut(lines)
-    records = read_rests(rests)
+    try:
+        runs, rests = stencil.cut(lines)
+        records = _read_rests(rests)
+    except (ValueError, RecursionError):
+        return None
     return None if records is None else (runs, records)
+
+
+def read_run(run: bytes) -> Record:
+    """The record of a part that recurs. ValueError or RecursionError where it needs a closer look, or
+    has anything that varies."""
+    run.decode()
+    return _RUN.decode(b"{%b}" % run[1:])
+
+
+def _read_rests(rests: list[bytes]) -> list[Record] | None:
+    block = b"\n".join(rests)
+    block.decode()
+    records = _REST.decode_lines(block)
+    return records if len(records) == len(rests) == block.count(b"{") else None
 
 
 def _key(line: bytes, key: str) -> bytes:
