@@ -22,6 +22,7 @@ test-faults: $(installed) ## the tests of faults in full: 20 kills, servers away
 
 check: $(installed) ## ruff, mypy --strict, import-linter
 	@$(python) -m ruff check
+	@$(python) -m ruff format --check --quiet
 	@$(python) -m mypy pipeline agents deploy tests
 	@$(venv)/bin/lint-imports
 

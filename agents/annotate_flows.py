@@ -173,4 +173,3 @@ def refused_messages(documents: list[str], rejects: list[Reject]) -> frozenset[t
 def _reject_record(topic: str, reject: Reject) -> Record:
     key, value, headers = to_record(reject)
     return Record(topic, key, value, tuple(headers))
-

@@ -183,9 +183,7 @@ class Evaluator:
             self._answers.append(answer)
         return number
 
-    def _let_in(
-        self, direction: Direction, cells: Ints, walked: Walked, alone: Alone
-    ) -> tuple[Flags, Flags]:
+    def _let_in(self, direction: Direction, cells: Ints, walked: Walked, alone: Alone) -> tuple[Flags, Flags]:
         """Whether the destination would take what promotion lets out at the source.
 
         A flow denied at its source has no record at its destination, so newly_allowed needs the

@@ -38,9 +38,7 @@ class Sender:
         changed = [item for item in numbered.items() if self._sent.get(item[0]) is not item[1]]
         self._sent = numbered
         chunks = tuple(pickle.dumps(list(some)) for some in batched(changed, AT_ONCE))
-        return Difference(
-            policies.revision, policies.tiers, policies.network_sets, list(numbered), chunks
-        )
+        return Difference(policies.revision, policies.tiers, policies.network_sets, list(numbered), chunks)
 
     def _number(self, policy: Policy) -> int:
         return self._numbers.setdefault(policy.key, len(self._numbers))

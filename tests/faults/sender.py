@@ -33,14 +33,16 @@ class Sender:
 
     def __init__(self, installation: Installation, pace: float) -> None:
         self._topic = installation.topics.flows.name
-        self._producer = Producer({
-            "bootstrap.servers": installation.kafka,
-            "enable.idempotence": True,
-            "message.timeout.ms": 0,  # never given up
-            "linger.ms": 20,
-            "reconnect.backoff.max.ms": 1_000,
-            "logger": LOG,
-        })
+        self._producer = Producer(
+            {
+                "bootstrap.servers": installation.kafka,
+                "enable.idempotence": True,
+                "message.timeout.ms": 0,  # never given up
+                "linger.ms": 20,
+                "reconnect.backoff.max.ms": 1_000,
+                "logger": LOG,
+            }
+        )
         self._wait = MESSAGE / pace
         self._numbers = itertools.count()
         self._sent = 0
