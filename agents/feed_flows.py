@@ -89,7 +89,7 @@ class FeedFlows(Service):
             self._room.release()
             self._in_flight.task_done()
 
-    @Service.timer(5.0)
+    @Service.timer(1.0)
     async def _tell_lag(self) -> None:
         if self._topic is None:
             return

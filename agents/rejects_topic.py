@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 import structlog
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Message
 
-from agents.kafka_log import LOG
 from agents.topics import Topics
 from agents.whole_topic import WholeTopic
 from pipeline import kept_rejects
@@ -16,8 +15,6 @@ from pipeline.kept_rejects import Kept, UnknownRecordError
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-_TIMEOUT = 10.0
 
 
 @dataclass(slots=True)
@@ -67,29 +64,11 @@ def read_rejects(settings: Settings) -> list[Listed]:
 
 
 def records(settings: Settings) -> Iterator[Message]:
-    """The committed records of the topic, those of transactions that are still open too: they are
-    waited for, since one of them may be a replay's. Raises KafkaException."""
-    with _SettledTopic(settings, Topics(settings).rejects.name) as topic:
+    """The committed records of the topic. Raises KafkaException."""
+    with WholeTopic(settings, Topics(settings).rejects.name) as topic:
         while not topic.at_end:
             yield from topic.read(0.1)
 
 
 def place(message: Message) -> tuple[int, int]:
     return cast("int", message.partition()), cast("int", message.offset())
-
-
-class _SettledTopic(WholeTopic):
-    """Its end is behind what was written, not only behind what was committed."""
-
-    def __init__(self, settings: Settings, topic: str) -> None:
-        options = {"group.id": "flowtier-reader", "isolation.level": "read_uncommitted"}
-        self._uncommitted = Consumer(settings.kafka.confluent() | options, logger=LOG)
-        super().__init__(settings, topic)
-
-    def _end(self, part: TopicPartition) -> int:
-        end: int = self._uncommitted.get_watermark_offsets(part, _TIMEOUT)[1]
-        return end
-
-    def close(self) -> None:
-        self._uncommitted.close()
-        super().close()

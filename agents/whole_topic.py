@@ -55,6 +55,7 @@ class WholeTopic:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 50,  # an end is told of as late as that
         }
         self._consumer = Consumer(options, logger=LOG)
         self._admin = AdminClient(settings.kafka.confluent(), logger=LOG)
