@@ -1,6 +1,6 @@
 """One revision and the facts, ready to judge batches; what was judged once is remembered by class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -9,7 +9,7 @@ from pipeline.facts import Facts
 from pipeline.flow import REPORTERS, FlowBatch, Ints
 from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import distinct
-from pipeline.match.cells import FlowClasses, canonical_ports
+from pipeline.match.cells import FlowClasses, canonical
 from pipeline.match.compiled import Compiled
 from pipeline.match.evaluate import UNKNOWN, Evaluator
 from pipeline.match.tables import Tables
@@ -23,7 +23,7 @@ MAX_REMEMBERED = 1_000_000
 RECENT = 16_384  # classes at least that the next revision's judge judges in advance, the newest
 AGAIN_SECONDS, PIECE_SECONDS = 10.0, 0.02  # that it spends on them at most, and on one piece about
 
-type Key = tuple[int, ...]  # of a class: whether egress, then the columns of FlowClasses
+type Key = bytes  # of a class: whether egress, then the columns of FlowClasses, packed
 
 
 class Judge:
@@ -69,12 +69,13 @@ class Judge:
     def _judge_again(self, evaluator: Evaluator, sides: Sequence[Side], keys: list[Key]) -> Iterator[None]:
         until, size = perf_counter() + AGAIN_SECONDS, 16
         for egress in (True, False):
-            own = [key[1:] for key in keys if key[0] == egress]
+            own = _unpacked(keys, egress)
             at = 0
             while at < len(own) and perf_counter() < until:
                 began = perf_counter()
-                columns = list(np.array(own[at : at + size], np.int64).T)
-                self._outcomes(evaluator, "egress" if egress else "ingress", sides, columns)
+                a, b, c, d, e, f = own[at : at + size].T
+                flows = FlowClasses(a, b, c, d, e, f, sides)
+                self._outcomes(evaluator, "egress" if egress else "ingress", flows)
                 at += size
                 taken = perf_counter() - began
                 size = max(1, min(2 * size, int(size * PIECE_SECONDS / taken)))
@@ -114,35 +115,36 @@ class Judge:
         self, evaluator: Evaluator, direction: Direction, batch: FlowBatch, resolved: Resolved, rows: Ints
     ) -> tuple[Ints, int]:
         """(outcome of each of these flows, number of their classes)."""
-        columns = [
+        flows = FlowClasses(
             resolved.source[rows],
             resolved.dest[rows],
             batch.proto[rows],
             batch.source_port[rows],
             batch.dest_port[rows],
             resolved.own_host[rows].astype(np.int64),
-        ]
-        outcome, keys = self._outcomes(evaluator, direction, resolved.sides, columns)
+            resolved.sides,
+        )
+        outcome, keys, count = self._outcomes(evaluator, direction, flows)
         self._recent.update(dict.fromkeys(keys))
         if len(self._recent) > RECENT:
             self._recent, self._less_recent = {}, self._recent
-        return outcome, len(keys)
+        return outcome, count
 
     def _outcomes(
-        self, evaluator: Evaluator, direction: Direction, sides: Sequence[Side], columns: list[Ints]
-    ) -> tuple[Ints, list[Key]]:
-        """(outcome of each of these flows, their distinct classes); `columns` as in FlowClasses, with the
-        ports as they were recorded."""
-        columns[3:5] = canonical_ports(evaluator.tables, sides, *columns[:5])
-        first, inverse = distinct(columns)
-        classes = np.stack([column[first] for column in columns])
-        keys = [(DIRECTIONS["src"] == direction, *key) for key in classes.T.tolist()]
-        new = [number for number, key in enumerate(keys) if key not in self._remembered]
+        self, evaluator: Evaluator, direction: Direction, flows: FlowClasses
+    ) -> tuple[Ints, list[Key], int]:
+        """(outcome of each of these flows, their distinct classes by whom the records mean, how many
+        classes that makes by what nothing tells apart)."""
+        classes = canonical(evaluator.tables, flows)
+        row, inverse = distinct([flows.source, flows.dest, *classes.columns()[2:]])
+        met, alike = flows.at(row).columns()[:2], classes.at(row)
+        keys = _packed(direction, alike.columns())
+        new = {key: place for place, key in enumerate(keys) if key not in self._remembered}
         if new:
-            a, b, c, d, e, f = classes[:, new]
-            found = evaluator.evaluate(direction, FlowClasses(a, b, c, d, e, f, sides))
-            self._remembered.update(zip((keys[n] for n in new), found.tolist(), strict=True))
-        return np.array([self._remembered[key] for key in keys], np.int64)[inverse], keys
+            found = evaluator.evaluate(direction, alike.at(np.array(list(new.values()))))
+            self._remembered.update(zip(new, found.tolist(), strict=True))
+        outcome = np.array([self._remembered[key] for key in keys], np.int64)[inverse]
+        return outcome, _packed(direction, (*met, *alike.columns()[2:])), len(set(keys))
 
     def _leave_unjudged(
         self, evaluator: Evaluator, batch: FlowBatch, resolved: Resolved, outcome: Ints
@@ -167,3 +169,17 @@ def _unjudged(reason: str, namespace: str, reporter: str) -> Outcome:
         return Outcome(namespace, "forward", None, None, None, unjudged=reason)
     unknown = (UNKNOWN, UNKNOWN, UNKNOWN)
     return Outcome(namespace, DIRECTIONS[reporter], *unknown, impact="unknown", unknown=(reason,))
+
+
+def _packed(direction: Direction, columns: Sequence[Ints]) -> list[Key]:
+    """The key of each class."""
+    own = np.full_like(columns[0], direction == "egress")
+    rows = np.stack([own, *columns], axis=1).astype(np.int32)
+    width, packed = rows.strides[0], rows.tobytes()
+    return [packed[place : place + width] for place in range(0, len(packed), width)]
+
+
+def _unpacked(keys: Iterable[Key], egress: bool) -> Ints:
+    """The classes of one direction (n, 6)."""
+    rows = np.frombuffer(b"".join(keys), np.int32).reshape(-1, 7)
+    return rows[rows[:, 0] == egress, 1:].astype(np.int64)

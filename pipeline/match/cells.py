@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.identity import Side
 from pipeline.match.bits import Ints, distinct
-from pipeline.match.table import ICMP_PROTOCOLS, NOBODY
+from pipeline.match.roles import TELLING, VERSION, OneOf, varies
+from pipeline.match.table import ICMP_PROTOCOLS
 from pipeline.match.tables import Tables
 from pipeline.match.verdict import TooMany
 
@@ -33,18 +34,21 @@ class FlowClasses:
     own_host: Ints
     sides: Sequence[Side]
 
-    def only(self, number: int) -> "FlowClasses":
-        """One class of these."""
-        at = slice(number, number + 1)
-        return FlowClasses(
-            self.source[at],
-            self.dest[at],
-            self.protocol[at],
-            self.source_port[at],
-            self.dest_port[at],
-            self.own_host[at],
-            self.sides,
+    def columns(self) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+        """All that tells classes apart."""
+        return (
+            self.source,
+            self.dest,
+            self.protocol,
+            self.source_port,
+            self.dest_port,
+            self.own_host,
         )
+
+    def at(self, rows: Ints) -> "FlowClasses":
+        """Some of these."""
+        a, b, c, d, e, f = (column[rows] for column in self.columns())
+        return FlowClasses(a, b, c, d, e, f, self.sides)
 
 
 class Cell(NamedTuple):
@@ -92,64 +96,50 @@ def take_apart(tables: Tables, classes: FlowClasses) -> Cells:
     return Cells(np.concatenate(blocks, axis=1), np.concatenate(owners), len(single), missing, too_many)
 
 
-def canonical_ports(
-    tables: Tables,
-    sides: Sequence[Side],
-    source: Ints,
-    dest: Ints,
-    protocol: Ints,
-    source_port: Ints,
-    dest_port: Ints,
-) -> tuple[Ints, Ints]:
-    """Ports (n,) of both sides by the first of their elementary interval, so that flows which nothing
-    tells apart are one class; ICMP's type and code, and what is missing, stay as they are."""
-    known = tables.known_sides(sides)
-    for destination, column in enumerate((source, dest)):
-        known.entities(column, destination=bool(destination))  # who may name ports, intervals of their own
-    is_icmp = (protocol == ICMP_PROTOCOLS[0]) | (protocol == ICMP_PROTOCOLS[1])
-    canonical_source, canonical_dest = (
-        np.where(port >= 0, tables.canonical_port(port), port) for port in (source_port, dest_port)
+def canonical(tables: Tables, classes: FlowClasses) -> FlowClasses:
+    """The classes (n,), some of them now the same: what nothing tells apart, be it sides or ports within
+    an elementary interval, by the first of its kind. ICMP's type and code, and what is missing, stay."""
+    known = tables.known_sides(classes.sides)
+    # Whoever it is may name ports, which then are intervals of their own: first who, then which ports.
+    source = known.alike(classes.source, destination=False)
+    dest = known.alike(classes.dest, destination=True)
+    is_icmp = (classes.protocol == ICMP_PROTOCOLS[0]) | (classes.protocol == ICMP_PROTOCOLS[1])
+    source_port, dest_port = (
+        np.where(port >= 0, tables.canonical_port(port), port)
+        for port in (classes.source_port, classes.dest_port)
     )
-    return canonical_source, np.where(is_icmp, dest_port, canonical_dest)
+    dest_port = np.where(is_icmp, classes.dest_port, dest_port)
+    return replace(classes, source=source, dest=dest, source_port=source_port, dest_port=dest_port)
 
 
 class _Spread:
     """What each dimension of some classes can be: the first way for all, the rest on request."""
 
     def __init__(self, tables: Tables, classes: FlowClasses) -> None:
-        self.tables, self.classes = tables, classes
+        self.tables = tables
+        self.classes = classes = canonical(tables, classes)
         known = tables.known_sides(classes.sides)
-        self.canonical = canonical_ports(
-            tables,
-            classes.sides,
-            classes.source,
-            classes.dest,
-            classes.protocol,
-            classes.source_port,
-            classes.dest_port,
-        )
         source, one_source = known.entities(classes.source, destination=False)
         dest, one_dest = known.entities(classes.dest, destination=True)
-        version = tables.version(dest)
-        protocol = self._points(self._protocol_point, classes.protocol, self.canonical[1], version)
+        sources, dests = tables.roles
+        version = dests.column(VERSION, dest)
+        protocol = self._points(self._protocol_point, classes.protocol, classes.dest_port, version)
         source_port = self._points(
-            self._source_point, self._telling(source), classes.protocol, self.canonical[0]
+            self._source_point, sources.column(TELLING, source), classes.protocol, classes.source_port
         )
-        dest_port = self._points(self._dest_point, self._telling(dest), classes.protocol, self.canonical[1])
+        dest_port = self._points(
+            self._dest_point, dests.column(TELLING, dest), classes.protocol, classes.dest_port
+        )
         self.first = [source, dest, protocol[0], source_port[0], dest_port[0]]
         self.single = (
             one_source
             & one_dest
-            & (tables.version(source) == version)
+            & (sources.column(VERSION, source) == version)
             & (protocol[1] == 1)
             & (source_port[1] == 1)
             & (dest_port[1] == 1)
             & (classes.own_host == 0)
         )
-
-    def _telling(self, entities: Ints) -> Ints:
-        """Entities whose ports have names or services; -1 for all others, which are alike."""
-        return np.where(self.tables.tells_ports(entities) > 0, entities, -1)
 
     def _points(
         self, points_of: Callable[[int, int, int], tuple[int, ...]], *columns: Ints
@@ -163,16 +153,16 @@ class _Spread:
     def _protocol_point(self, protocol: int, dest_port: int, version: int) -> tuple[int, ...]:
         return self.tables.protocol_points(protocol, dest_port, version)
 
-    def _source_point(self, entity: int, protocol: int, port: int) -> tuple[int, ...]:
-        return self._ports(entity, protocol, port, destination=False)
+    def _source_point(self, telling: int, protocol: int, port: int) -> tuple[int, ...]:
+        return self._ports(telling, protocol, port, destination=False)
 
-    def _dest_point(self, entity: int, protocol: int, port: int) -> tuple[int, ...]:
-        return self._ports(entity, protocol, port, destination=True)
+    def _dest_point(self, telling: int, protocol: int, port: int) -> tuple[int, ...]:
+        return self._ports(telling, protocol, port, destination=True)
 
-    def _ports(self, entity: int, protocol: int, port: int, *, destination: bool) -> tuple[int, ...]:
+    def _ports(self, telling: int, protocol: int, port: int, *, destination: bool) -> tuple[int, ...]:
         """The telling ports; () = more than can be looked at here, so that the class is completed."""
         try:
-            return self.tables.port_points(entity, protocol, port, destination=destination)
+            return self.tables.port_points(telling, protocol, port, destination=destination)
         except TooMany:
             return ()
 
@@ -180,28 +170,33 @@ class _Spread:
         """All cells of one class and what it leaves open. Raises TooMany above the bound."""
         tables, classes = self.tables, self.classes
         source_side, dest_side = (classes.sides[int(c[number])] for c in (classes.source, classes.dest))
-        sources = tables.telling_entities(tables.entities_of(source_side, False), destination=False)
-        dests = tables.telling_entities(tables.entities_of(dest_side, True), destination=True)
+        sources, dests = (
+            role.one_of(side) for role, side in zip(tables.roles, (source_side, dest_side), strict=True)
+        )
         protocol = int(classes.protocol[number])
-        source_port, dest_port = (int(column[number]) for column in self.canonical)
+        source_port, dest_port = int(classes.source_port[number]), int(classes.dest_port[number])
         cells: list[Cell] = []
         counts = (0, 0)
-        for source, dest in product(sources, dests):
-            version = tables.entities[source].facts.version
-            if version != tables.entities[dest].facts.version:
+        for (source, sender), (dest, receiver) in product(sources, dests):
+            version = sender.facts.version
+            if version != receiver.facts.version:
                 continue
+            telling = [
+                int(role.column(TELLING, np.array(one)))
+                for role, one in zip(tables.roles, (source, dest), strict=True)
+            ]
             for point in tables.protocol_points(protocol, dest_port, version):
                 known = tables.protocols[point].protocol
-                from_ports = tables.port_points(source, known, source_port, destination=False)
-                to_ports = tables.port_points(dest, known, dest_port, destination=True)
+                from_ports = tables.port_points(telling[0], known, source_port, destination=False)
+                to_ports = tables.port_points(telling[1], known, dest_port, destination=True)
                 counts = max(counts[0], len(from_ports)), max(counts[1], len(to_ports))
                 if len(cells) + len(from_ports) * len(to_ports) > tables.max_cells:
                     raise TooMany
                 cells += [Cell(source, dest, point, a, b) for a, b in product(from_ports, to_ports)]
         protocols = {cell.protocol for cell in cells}
         open_parts = [
-            *self._open_in(source_side, sources),
-            *self._open_in(dest_side, dests),
+            *_open_in(source_side, sources),
+            *_open_in(dest_side, dests),
             *(["protocol"] if protocol < 0 and len(protocols) > 1 else ()),
             *(["source_port" if source_port < 0 else "named_ports"] if counts[0] > 1 else ()),
             *(["dest_port" if dest_port < 0 else "named_ports"] if counts[1] > 1 else ()),
@@ -210,18 +205,14 @@ class _Spread:
         ]
         return cells, tuple(dict.fromkeys(open_parts))
 
-    def _open_in(self, side: Side, entities: Sequence[int]) -> list[str]:
-        """What a side's record lacks, as far as it makes a difference among these entities."""
-        found = [self.tables.entities[entity] for entity in entities]
-        varies = {
-            "address": len({(e.facts.version, e.facts.nets) for e in found}) > 1,
-            "domain": len({e.facts.domains for e in found}) > 1,
-            "identity": len({(e.facts.own_selectors, replace(e, facts=NOBODY)) for e in found}) > 1,
-        }
-        return [reason for reason in side.missing if varies[CONCERNS.get(reason, "identity")]]
-
     def recorded_missing(self, number: int) -> tuple[str, ...]:
         """Everything that a class's record leaves open, whether it matters or not."""
         classes = self.classes
         sides = (classes.sides[int(column[number])] for column in (classes.source, classes.dest))
         return tuple(dict.fromkeys(reason for side in sides for reason in side.missing))
+
+
+def _open_in(side: Side, entities: OneOf) -> list[str]:
+    """What a side's record lacks, as far as it makes a difference among these entities."""
+    differs = varies([entity for _, entity in entities])
+    return [reason for reason in side.missing if differs[CONCERNS.get(reason, "identity")]]

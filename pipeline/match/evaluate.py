@@ -12,8 +12,9 @@ from pipeline.match.cells import Cells, FlowClasses, take_apart
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, PROMOTED, SCOPES
 from pipeline.match.narrow import Kept, Narrower
 from pipeline.match.render import OWN_HOST, Renderer
-from pipeline.match.rows import Memo
-from pipeline.match.tables import Interned, Tables
+from pipeline.match.roles import LOCAL, PEER, PROFILE, SELECTED, WORKLOAD
+from pipeline.match.rows import Interned
+from pipeline.match.tables import Tables
 from pipeline.match.verdict import Decision, Impact, Outcome
 from pipeline.match.walk import Alone, CellRows, Walked, walk
 from pipeline.policy.policies import Direction
@@ -60,8 +61,6 @@ class Evaluator:
         self._answers: list[_Answer] = [OWN_HOST_ANSWER]
         self._ids: dict[_Answer, int] = {OWN_HOST_ANSWER: 0}
         self._renderers = {d: Renderer(t.layout) for d, t in tables.directions.items()}
-        self._profiles = Interned[str | None]()
-        self._profile = Memo(lambda entity: self._profiles.id(tables.entities[entity].profile))
         self._seen = {direction: _Seen() for direction in tables.directions}
         self._same_effect = _same_effects(tables)
         self._outcome = cache(self._known_outcome)
@@ -95,7 +94,7 @@ class Evaluator:
         source, dest = (classes.sides[int(column[number])] for column in (classes.source, classes.dest))
         if not self.tables.is_narrow:
             narrow = self._narrow(self._narrower.kept(direction, source, dest))
-            return narrow.outcomes[int(narrow.evaluate(direction, classes.only(number))[0])]
+            return narrow.outcomes[int(narrow.evaluate(direction, classes.at(np.array([number])))[0])]
         side = dest if direction == "ingress" else source
         effects = frozenset(map(str, self.tables.possible_effects(direction, side)))
         answer = replace(ALL_UNKNOWN, staged_unknown=effects)
@@ -147,11 +146,12 @@ class Evaluator:
     def _intern(
         self, direction: Direction, cells: Ints, walked: Walked, impact: Ints, effects: dict[int, list[int]]
     ) -> Ints:
-        seen, local = self._seen[direction], cells[1 if direction == "ingress" else 0]
+        seen, is_ingress = self._seen[direction], direction == "ingress"
+        profile = self.tables.roles[is_ingress].column(PROFILE, cells[int(is_ingress)])
         changing = np.zeros(cells.shape[1], np.int64)
         kinds = [seen.effects.id(tuple(found)) for found in effects.values()]
         changing[list(effects)] = np.array(kinds, np.int64)
-        columns = [*chain(*walked.hits), self._profile(local), impact, changing]
+        columns = [*chain(*walked.hits), profile, impact, changing]
         row, inverse = distinct(columns)
         described = np.stack([column[row] for column in columns], axis=1)
         width = described.strides[0]
@@ -170,7 +170,9 @@ class Evaluator:
         width = len(hits) // len(SCOPES)
         enforced, pending, promoted = (
             self._renderers[direction].decision(
-                scope, tuple(hits[scope * width : (scope + 1) * width]), self._profiles.values[profile]
+                scope,
+                tuple(hits[scope * width : (scope + 1) * width]),
+                self.tables.roles[direction == "ingress"].profile(profile),
             )
             for scope in range(len(SCOPES))
         )
@@ -197,7 +199,7 @@ class Evaluator:
         denied = walked.action[ENFORCED] == DENY
         let_out = denied & (walked.action[PROMOTED] == ALLOW)
         let_out[alone.cell] |= denied[alone.cell]
-        asked = np.flatnonzero(let_out & (self.tables.workload(cells[1]) > 0))
+        asked = np.flatnonzero(let_out & (self.tables.roles[True].column(WORKLOAD, cells[1]) > 0))
         if not len(asked):
             return allowed, effective
         arrived, arrived_alone = self._walk("ingress", cells[:, asked])
@@ -211,14 +213,16 @@ class Evaluator:
         return allowed, effective
 
     def _walk(self, direction: Direction, cells: Ints) -> tuple[Walked, Alone]:
-        rows = self.tables.rows[direction]
-        local, peer = (cells[1], cells[0]) if direction == "ingress" else (cells[0], cells[1])
+        points, is_ingress = self.tables.points[direction], direction == "ingress"
+        (judged, local), (passed, peer) = (
+            (self.tables.roles[end], cells[int(end)]) for end in (is_ingress, not is_ingress)
+        )
         numbers = CellRows(
-            rows.selecting(local),
-            rows.local(local),
-            rows.peer(peer),
-            (rows.protocol(cells[2]), rows.source_port(cells[3]), rows.dest_port(cells[4])),
-            self.tables.profiled(local) > 0,
+            judged.column(SELECTED, local),
+            judged.column(LOCAL, local),
+            passed.column(PEER, peer),
+            (points.protocol(cells[2]), points.ports[0](cells[3]), points.ports[1](cells[4])),
+            judged.column(PROFILE, local) > 0,
         )
         return walk(self.tables.directions[direction], numbers)
 

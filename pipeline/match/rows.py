@@ -24,7 +24,7 @@ class Column[T: np.generic]:
         self._held[self.count : end] = values
         self.count = end
 
-    def __getitem__(self, at: Ints | NDArray[np.int32]) -> NDArray[T]:
+    def __getitem__(self, at: Ints | NDArray[np.int32] | tuple[Ints, int]) -> NDArray[T]:
         return self._held[at]
 
 
@@ -129,3 +129,17 @@ class Memo:
         for number in unknown.tolist():
             self._known[number] = self._answer(number)
         return self._known[numbers]
+
+
+class Interned[T]:
+    """Values and their ids, in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._ids: dict[T, int] = {}
+
+    def id(self, value: T) -> int:
+        known = self._ids.setdefault(value, len(self.values))
+        if known == len(self.values):
+            self.values.append(value)
+        return known
