@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from pipeline.policy.policies import Address, Network
+from pipeline.policy.policies import Network
 
 type EndpointKind = Literal["wep", "hep", "ns"]
 type Labels = tuple[tuple[str, str], ...]  # sorted by key
@@ -67,8 +67,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Addresses and ports behind a service at some time (one EndpointSlice)."""
+    """Addresses and ports behind a service at some time (one EndpointSlice); where it `is_open`, each
+    of its addresses may be behind the service or not."""
 
     service: tuple[str, str]  # (namespace, name)
-    addresses: frozenset[Address]
+    nets: frozenset[Network]  # /32 or /128; where nothing is known of the service, any address
     ports: frozenset[tuple[int | None, int | None]]  # (protocol number, port); None = any
+    is_open: bool = False

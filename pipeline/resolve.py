@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.addresses import networks_of
 from pipeline.candidates import Who
 from pipeline.evidence import Evidence, gather, kind_of
 from pipeline.facts import Facts
@@ -15,7 +14,8 @@ from pipeline.flow import REPORTERS, Endpoint, FlowBatch, Ints
 from pipeline.identity import Candidate, Identity, Side, Slice
 from pipeline.inherited import namespace_options
 from pipeline.own_host import NO, own_host
-from pipeline.policy.policies import Address, NetworkSet, Policies
+from pipeline.policy.policies import NetworkSet, Policies
+from pipeline.services import Services
 from pipeline.sides import identify
 
 SRC, DST, FWD = (REPORTERS.index(reporter) for reporter in ("src", "dst", "fwd"))
@@ -35,7 +35,7 @@ class Resolved:
     indexes `namespaces`: the judged side's. `own_host` (n,) int8: YES where a host sent to its own
     pod, OPEN where it may have, else NO. `unjudged` (n,) indexes UNJUDGED, or JUDGED.
     `sets` stand beside the revision's network sets: the labels of each, with what it inherits.
-    `slices` are those of the services that rules name, as they were within the batch's time.
+    `slices` are what stood behind the services that rules name within the batch's time.
     """
 
     sides: Sequence[Side]
@@ -73,7 +73,7 @@ class Resolver:
         self.sides: list[Side] = []
         self._facts = facts
         self._sets = {(s.namespace, s.name): s for s in policies.network_sets}
-        self._services = sorted(_services(policies))
+        self._services = Services(facts, policies)
         self._ids: dict[Side, int] = {}
         self._identities: dict[Identity, Identity] = {}
         self._known: dict[Endpoint, _Known] = {}
@@ -93,7 +93,7 @@ class Resolver:
         """Network sets and slices (see Resolved) as they were within the time of the last batch."""
         return (
             tuple(self._set_identity(network_set, *self._span) for network_set in self._sets.values()),
-            tuple(slice_ for service in self._services for slice_ in self._slices(service, *self._span)),
+            self._services.slices(*self._span),
         )
 
     def resolve(self, batch: FlowBatch) -> Resolved:
@@ -214,10 +214,6 @@ class Resolver:
         labels = tuple(sorted((dict(steady) | own).items()))
         return Identity("ns", labels, open_prefixes=tuple(sorted(changed | unknown)))
 
-    def _slices(self, service: tuple[str, str], start: float, end: float) -> list[Slice]:
-        versions = self._facts.slices(service, start, end)
-        return [Slice(service, _addresses(v.fact.addresses), frozenset(v.fact.ports)) for v in versions]
-
 
 def _as_side(who: Who, role: str, domains: tuple[str, ...] | None) -> Side:
     missing = tuple(sorted(f"{role}_ip" if reason == "ip" else reason for reason in who.missing))
@@ -250,12 +246,3 @@ def _groups(inverse: Ints, count: int) -> list[Ints]:
 def _interned(values: list[str]) -> tuple[list[str], Ints]:
     index = {value: n for n, value in enumerate(dict.fromkeys(values))}
     return list(index), np.array([index[value] for value in values], np.int64)
-
-
-def _addresses(texts: tuple[str, ...]) -> frozenset[Address]:
-    return frozenset(net.network_address for net in networks_of(texts))
-
-
-def _services(policies: Policies) -> set[tuple[str, str]]:
-    rules = (rule for policy in policies.policies for rule in (*policy.ingress, *policy.egress))
-    return {side.service for rule in rules for side in (rule.source, rule.destination) if side.service}

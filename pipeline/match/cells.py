@@ -15,7 +15,12 @@ from pipeline.match.tables import Tables
 from pipeline.match.verdict import TooMany
 
 # What a missing part of a record leaves open; all others leave open who it is.
-CONCERNS = {"source_ip": "address", "dest_ip": "address", "domain": "domain"}
+CONCERNS = {
+    "source_ip": "address",
+    "dest_ip": "address",
+    "domain": "domain",
+    "endpoint_slice": "endpoint_slice",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +220,5 @@ class _Spread:
 def _open_in(side: Side, entities: OneOf) -> list[str]:
     """What a side's record lacks, as far as it makes a difference among these entities."""
     differs = varies([entity for _, entity in entities])
-    return [reason for reason in side.missing if differs[CONCERNS.get(reason, "identity")]]
+    missing = (*side.missing, "endpoint_slice")
+    return [reason for reason in missing if differs[CONCERNS.get(reason, "identity")]]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from itertools import chain, combinations, product, starmap
+from itertools import chain, combinations, product
 from math import prod
 
 from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
@@ -63,7 +63,15 @@ def _parties(mentioned: Mentioned, side: Side, at_most: int) -> Iterator[Party]:
     domains = [side.domains] if side.domains is not None else list(_domains(mentioned, at_most))
     for candidate in side.candidates:
         identities = _identities(mentioned, candidate.identity, at_most)
-        yield from starmap(Party, product(identities, _addresses(mentioned, candidate), domains))
+        every = product(identities, _addresses(mentioned, candidate), domains)
+        for identity, address, names in every:
+            for outside in _subsets(_open_around(mentioned, address)):
+                yield Party(identity, address, names, outside)
+
+
+def _open_around(mentioned: Mentioned, address: Address) -> list[Slice]:
+    """The open slices that hold an address."""
+    return [known for known in mentioned.open_slices if any(address in net for net in known.nets)]
 
 
 def _identities(mentioned: Mentioned, identity: Identity | None, at_most: int) -> Iterator[Identity | None]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
-from itertools import chain, product
+from itertools import chain, combinations, product
 
 from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
-from pipeline.match.addresses import AddressSpace
+from pipeline.match.addresses import AddressSpace, Chain
 from pipeline.match.compiled import Compiled
 from pipeline.match.domains import possible, satisfied
 from pipeline.match.table import NOBODY, EntityFacts, Selectors, nets_of
@@ -62,8 +61,8 @@ class Completer:
                 self._sets_by_net.setdefault(net, []).append(one)
         self._slices_by_net: dict[Network, list[Slice]] = {}
         for piece in slices:
-            for address in piece.addresses:
-                self._slices_by_net.setdefault(ip_network(address), []).append(piece)
+            for net in piece.nets:
+                self._slices_by_net.setdefault(net, []).append(piece)
         self._addresses = AddressSpace(chain(nets_of(compiled.rules), self._sets_by_net, self._slices_by_net))
         set_domains = {domain for one in known for domain in one.source.domains}
         self._domains = tuple(sorted({d for match in compiled.matches for d in match.domains} | set_domains))
@@ -127,17 +126,25 @@ class Completer:
         nets = self._addresses.chain(kind)
         around = list(dict.fromkeys(s for net in nets for s in self._sets_by_net.get(net, ())))
         named = [s for s in self._sets_by_domain if domains.intersection(s.source.domains)]
-        services = frozenset(s.service for net in nets for s in self._slices_by_net.get(net, ()))
         version = self._addresses.version(kind)
-        for ways in product(*(_bounded(known.ways[destination]) for known in (*around, *named))):
+        every_way = (_bounded(known.ways[destination]) for known in (*around, *named))
+        for slices, ways in product(self._slices_around(nets), product(*every_way)):
             by_address = tuple(dict.fromkeys(chain(own, *ways[: len(around)]))) if around else own
             by_domain = tuple(dict.fromkeys(chain(*ways[len(around) :])))
-            yield EntityFacts(by_address, own, by_domain, version, nets, services, domains)
+            yield EntityFacts(by_address, own, by_domain, version, nets, slices, domains)
 
-    def slices_of(self, entity: Entity) -> Iterator[Slice]:
-        """The slices that an entity's address is in."""
-        for net in entity.facts.nets:
-            yield from self._slices_by_net.get(net, ())
+    def _slices_around(self, nets: Chain) -> Iterable[tuple[Slice, ...]]:
+        """The slices that an address may be in, in every way."""
+        around = dict.fromkeys(chain.from_iterable(self._slices_by_net.get(net, ()) for net in nets))
+        known = tuple(piece for piece in around if not piece.is_open)
+        return [known + more for more in subsets([p for p in around if p.is_open], self._bound)]
+
+
+def subsets[T](items: Sequence[T], bound: int) -> list[tuple[T, ...]]:
+    """Every choice of some of the items. Raises TooMany above the bound."""
+    if 2 ** len(items) > bound:
+        raise TooMany
+    return [chosen for size in range(len(items) + 1) for chosen in combinations(items, size)]
 
 
 def _bounded(ways: Ways) -> tuple[Selectors, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
 
 from pipeline.identity import Slice
 from pipeline.match.rule import LabelledSet
@@ -12,7 +11,7 @@ from pipeline.policy.selector import Selector
 
 @dataclass(frozen=True, slots=True)
 class Mentioned:
-    """Each thing once; `nets` includes `set_nets` and the addresses of slices, `ports` their ports."""
+    """Each thing once; `nets` includes `set_nets` and those of slices, `ports` their ports."""
 
     selectors: tuple[Selector, ...]
     nets: tuple[Network, ...]
@@ -22,6 +21,7 @@ class Mentioned:
     ports: tuple[tuple[int, int], ...]
     port_names: tuple[str, ...]
     icmp: tuple[tuple[int | None, int | None], ...]
+    open_slices: tuple[Slice, ...]
 
 
 def mentioned_by(policies: Policies, sets: Sequence[LabelledSet], slices: Sequence[Slice]) -> Mentioned:
@@ -31,7 +31,8 @@ def mentioned_by(policies: Policies, sets: Sequence[LabelledSet], slices: Sequen
     selectors = [s for entity in entities for s in (entity.selector, entity.not_selector)]
     set_nets = [net for known in sets for net in known.nets]
     nets = [net for entity in entities for net in (*entity.nets, *entity.not_nets)]
-    slice_nets = [ip_network(address) for known in slices for address in known.addresses]
+    slice_nets = [net for known in slices for net in known.nets]
+    services = {entity.service for entity in entities}
     domains = [domain for entity in entities for domain in entity.domains]
     set_domains = [domain for known in sets for domain in known.domains]
     protocols = [protocol for rule in rules for protocol in (rule.protocol, rule.not_protocol)]
@@ -48,6 +49,7 @@ def mentioned_by(policies: Policies, sets: Sequence[LabelledSet], slices: Sequen
         ports=_each([*ports, *slice_ports]),
         port_names=_each(names),
         icmp=_each([wanted for rule in rules for wanted in (rule.icmp, rule.not_icmp)]),
+        open_slices=_each([known for known in slices if known.is_open and known.service in services]),
     )
 
 

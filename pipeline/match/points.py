@@ -1,15 +1,13 @@
 """Protocols and ports of a record as points: every one that rules can tell from others."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import combinations
 
 import numpy as np
 
 from pipeline.identity import Slice
 from pipeline.match.bits import Ints
-from pipeline.match.entities import Entity
+from pipeline.match.entities import Entity, subsets
 from pipeline.match.table import ICMP_PROTOCOLS, PortPoint, ProtocolPoint, names_ports
-from pipeline.match.verdict import TooMany
 from pipeline.policy.policies import EntityMatch, Rule
 
 PORTS = 1 << 16
@@ -73,12 +71,10 @@ class Ports:
             bounds = np.array(sorted(self._bounds), np.int64)
             self.canonical = bounds[np.searchsorted(bounds, np.arange(PORTS), "right") - 1]
 
-    def points(
-        self, entity: Entity, slices: Sequence[Slice], protocol: int, port: int, *, destination: bool
-    ) -> Iterator[PortPoint]:
-        """What a record's port (-1 = missing) can mean at an entity that is in `slices`."""
+    def points(self, entity: Entity, protocol: int, port: int, *, destination: bool) -> Iterator[PortPoint]:
+        """What a record's port (-1 = missing) can mean at an entity."""
         for one in [port] if port >= 0 else sorted(self._bounds):
-            served = (s.service for s in slices if _serves(s, protocol, one))
+            served = (s.service for s in entity.facts.slices if _serves(s, protocol, one))
             services = frozenset(served if destination else ())
             naming = self.naming.intersection(entity.facts.own_selectors)
             for names in self._names_of(entity, protocol, one, self._names[destination]):
@@ -89,10 +85,7 @@ class Ports:
     ) -> Iterable[frozenset[str]]:
         if not entity.open_ports or protocol not in TRANSPORTS:
             return [frozenset(p.name for p in entity.ports if (p.protocol, p.port) == (protocol, port))]
-        if 2 ** len(possible) > self._bound:
-            raise TooMany
-        sizes = range(len(possible) + 1)
-        return [frozenset(chosen) for size in sizes for chosen in combinations(sorted(possible), size)]
+        return map(frozenset, subsets(sorted(possible), self._bound))
 
 
 def _bounds(matches: Iterable[EntityMatch]) -> Iterator[int]:

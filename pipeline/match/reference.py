@@ -158,7 +158,7 @@ def judge(
         staged_deny=having("newly_denied"),
         staged_allow=having("newly_allowed"),
         staged_unknown=having("unknown"),
-        unknown=_missing(flow) if is_unknown else (),
+        unknown=_missing(flow, slices) if is_unknown else (),
     )
 
 
@@ -195,9 +195,10 @@ def _same[T](items: Sequence[T]) -> T | None:
     return items[0] if items and all(item == items[0] for item in items) else None
 
 
-def _missing(flow: OpenFlow) -> tuple[str, ...]:
+def _missing(flow: OpenFlow, slices: Sequence[Slice]) -> tuple[str, ...]:
     ends = {"protocol": flow.protocol, "source_port": flow.source_port, "dest_port": flow.dest_port}
     unset = [name for name, value in ends.items() if value is None]
+    unset += ["endpoint_slice"] if any(known.is_open for known in slices) else []
     return tuple(dict.fromkeys([*flow.source.missing, *flow.destination.missing, *unset]))
 
 

@@ -86,7 +86,7 @@ class Role:
 
     def _telling(self, entity: Entity) -> int:
         """The place in `telling` of one with the same names and services of ports; -1 = it has none."""
-        slices = tuple(self._completer.slices_of(entity))
+        slices = entity.facts.slices
         if not (slices or entity.ports or entity.open_ports):
             return -1
         self._ports.cut(port.port for port in entity.ports)
@@ -163,5 +163,6 @@ def varies(entities: Sequence[Entity]) -> dict[str, bool]:
     return {
         "address": len({(f.version, f.nets) for f in facts}) > 1,
         "domain": len({f.domains for f in facts}) > 1,
+        "endpoint_slice": len({(f.nets, f.slices) for f in facts}) > len({f.nets for f in facts}),
         "identity": len({(e.facts.own_selectors, replace(e, facts=NOBODY)) for e in entities}) > 1,
     }

@@ -18,6 +18,7 @@ class Party:
     identity: Identity | None
     address: Address
     domains: tuple[str, ...] = ()  # names that the address was resolved by
+    outside: tuple[Slice, ...] = ()  # open slices that hold its address and that it is not in
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def rule_matches(
         and _entity_matches(rule.destination, flow.destination, sets, by_domain)
         and _on_ports(rule.source, flow.source.identity, flow.protocol, flow.source_port)
         and _on_ports(rule.destination, flow.destination.identity, flow.protocol, flow.dest_port)
-        and (rule.source.service is None or _serves(slices, rule.source.service, flow.source.address))
+        and (rule.source.service is None or _serves(slices, rule.source.service, flow.source))
         and (rule.destination.service is None or _serves_flow(slices, rule.destination.service, flow))
     )
 
@@ -128,14 +129,15 @@ def _within(ranges: Iterable[tuple[int, int]], port: int) -> bool:
     return any(first <= port <= last for first, last in ranges)
 
 
-def _serves(slices: Iterable[Slice], service: tuple[str, str], address: Address) -> bool:
-    return any(known.service == service and address in known.addresses for known in slices)
+def _serves(slices: Iterable[Slice], service: tuple[str, str], party: Party) -> bool:
+    behind = (known for known in slices if known.service == service and known not in party.outside)
+    return any(party.address in net for known in behind for net in known.nets)
 
 
 def _serves_flow(slices: Iterable[Slice], service: tuple[str, str], flow: CompleteFlow) -> bool:
     """A destination service is its addresses, each with the ports of its own slice (§3)."""
     return any(
-        _serves([known], service, flow.destination.address)
+        _serves([known], service, flow.destination)
         and any(
             protocol in (None, flow.protocol) and port in (None, flow.dest_port)
             for protocol, port in known.ports

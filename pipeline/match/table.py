@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.identity import Slice
 from pipeline.match.addresses import Chain
 from pipeline.match.bits import WORD, Ints, Words, pack_bits
 from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout, lay_out
@@ -24,18 +25,18 @@ type Selectors = tuple[Selector, ...]  # distinct; a third of a set's size
 @dataclass(frozen=True, slots=True)
 class EntityFacts:
     """What entity matches can see of one side: the selectors that hold for it or for a network set
-    that it is in, the nets around its address, the services and domains that it stands behind."""
+    that it is in, the nets and slices around its address, the domains that it stands behind."""
 
     selectors: Selectors  # of the endpoint itself, and of sets by address
     own_selectors: Selectors  # of the endpoint itself
     domain_selectors: Selectors  # of sets by domain
     version: int
     nets: Chain
-    services: frozenset[tuple[str, str]]
+    slices: tuple[Slice, ...]
     domains: frozenset[str]
 
 
-NOBODY = EntityFacts((), (), (), 4, (), frozenset(), frozenset())
+NOBODY = EntityFacts((), (), (), 4, (), (), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class EntityTable:
             & self._nets.positive(facts.nets)
             & ~self._not_nets.named_by(facts.nets)
             & self._not_families.positive([facts.version])
-            & self._services.positive(facts.services)
+            & self._services.positive({piece.service for piece in facts.slices})
             & self._domains.positive(facts.domains)
         )
 

@@ -103,8 +103,7 @@ class Tables:
         """The ids of the ports that a record's port can mean at an end whose ports have these names and
         services (see Role), one of each kind that rules tell apart; port -1 = missing."""
         entity = self.roles[destination].telling[telling] if telling >= 0 else PLAIN
-        slices = list(self._completer.slices_of(entity))
-        points = self._ports.points(entity, slices, protocol, port, destination=destination)
+        points = self._ports.points(entity, protocol, port, destination=destination)
         ids = np.array(list(map(self._port_points.id, points)), np.int64)
         if len(ids) > 1:
             columns = [points.ports[destination](ids) for points in self.points.values()]

@@ -4,7 +4,7 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def _slice(raw: dict[str, Any]) -> Slice:
     metadata = raw["metadata"]
     return Slice(
         (metadata["namespace"], metadata["labels"]["kubernetes.io/service-name"]),
-        frozenset(ip_address(ip) for endpoint in raw["endpoints"] for ip in endpoint["addresses"]),
+        frozenset(ip_network(ip) for endpoint in raw["endpoints"] for ip in endpoint["addresses"]),
         frozenset((PROTOCOLS[port["protocol"]], port["port"]) for port in raw["ports"]),
     )
 

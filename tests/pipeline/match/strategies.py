@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from hypothesis import strategies as st
 
 from pipeline.identity import Candidate, Identity, NamedPort, Side, Slice
+from pipeline.match.addresses import ROOTS
 from pipeline.match.reference import LabelledSet, OpenFlow
 from pipeline.policy.policies import (
     ANY_ENTITY,
@@ -217,8 +218,9 @@ def slices() -> st.SearchStrategy[Slice]:
     return st.builds(
         Slice,
         st.sampled_from(SERVICES),
-        st.frozensets(st.sampled_from(everywhere), max_size=2),
+        st.frozensets(st.sampled_from(everywhere).map(ip_network), max_size=2) | st.just(frozenset(ROOTS)),
         st.frozensets(ports, min_size=1, max_size=2),
+        st.booleans(),
     )
 
 

@@ -21,7 +21,7 @@ OUTSIDE = Party(None, ip_address("198.51.100.1"))
 OUTSIDE_6 = Party(None, ip_address("2001:db8::1"))
 PING = replace(FLOW, protocol=1, dest_port=8 << 8)
 THREATS = LabelledSet((("kind", "threat"),), (ip_network("198.51.100.0/24"),), ("*.bad.org",))
-SVC = Slice(("a", "svc"), frozenset({DESTINATION.address}), frozenset({(6, 80)}))
+SVC = Slice(("a", "svc"), frozenset({ip_network(DESTINATION.address)}), frozenset({(6, 80)}))
 
 
 def policy(name, *rules, tier="default", order=None, **others):
