@@ -193,8 +193,8 @@ class DirectionTables:
     Rows of rules: `locals` of the endpoint that is judged, within the policies that select it, `peers`
     of the other end, `points` of protocols, source and destination ports. `selecting` numbers a set of
     policies that select an endpoint: `ends` (3 scopes, tiers, 2) int32 has the first and last slot in
-    scope, -1 where the tier does not apply; `joining` the staged policies that select it when promoted,
-    `lonely` those of them that no enforced policy of their tier keeps company.
+    scope, -1 where the tier does not apply; `lonely` the staged policies that select it when promoted and
+    that no enforced policy of their tier keeps company, where that tier denies at its end.
     """
 
     def __init__(self, conditions: Conditions) -> None:
