@@ -1,6 +1,7 @@
 """Collects whom an endpoint may be, and what left that open."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.addresses import network_of, ordered
@@ -43,9 +44,21 @@ class Found:
 def who_of(candidates: Iterable[Candidate], missing: Iterable[str] = ()) -> Who:
     """In an order that depends on the candidates alone."""
     ranked = tuple(sorted(candidates, key=lambda candidate: repr(candidate.identity)))
-    exact = all(len(c.addresses) == 1 and c.addresses[0].num_addresses == 1 for c in ranked)
+    exact = all(
+        len(c.addresses) == 1 and c.addresses[0].prefixlen == c.addresses[0].max_prefixlen for c in ranked
+    )
     return Who(ranked, tuple(sorted({*missing, *(() if exact else ("ip",))})))
 
 
+def _is_one(net: Network) -> bool:
+    return net.prefixlen == net.max_prefixlen
+
+
 def sorted_labels(labels: Mapping[str, str]) -> Labels:
-    return tuple(sorted(labels.items()))
+    return tuple(_label(*pair) for pair in sorted(labels.items()))
+
+
+@lru_cache(maxsize=1 << 16)
+def _label(key: str, value: str) -> tuple[str, str]:
+    """One object for all that have the label: they are many."""
+    return key, value

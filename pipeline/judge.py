@@ -18,8 +18,9 @@ from pipeline.policy.policies import Direction, Policies
 from pipeline.resolve import JUDGED, UNJUDGED, Resolved, Resolver
 
 DIRECTIONS: dict[str, Direction] = {"src": "egress", "dst": "ingress"}
-# Above this many classes or sides everything remembered is forgotten, so that memory stays bounded.
-MAX_REMEMBERED = 1_000_000
+# So that memory stays bounded: above so many classes they are forgotten, above so many sides, or distinct
+# outcomes, everything is.
+MAX_CLASSES, MAX_SIDES = 400_000, 250_000
 RECENT = 16_384  # classes at least that the next revision's judge judges in advance, the newest
 AGAIN_SECONDS, PIECE_SECONDS = 10.0, 0.02  # that it spends on them at most, and on one piece about
 
@@ -84,8 +85,11 @@ class Judge:
 
     def resolve(self, batch: FlowBatch) -> Resolved:
         """Who took part in each flow."""
-        if max(len(self._remembered), len(self.resolver.sides)) > MAX_REMEMBERED:
+        outcomes = len(self._evaluator.outcomes) if self._evaluator else 0
+        if max(len(self.resolver.sides), outcomes) > MAX_SIDES:
             self._forget()
+        if len(self._remembered) > MAX_CLASSES:
+            self._remembered = {}
         return self.resolver.resolve(batch)
 
     def evaluate(self, batch: FlowBatch, resolved: Resolved) -> Verdicts:

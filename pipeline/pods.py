@@ -1,6 +1,7 @@
 """Which pods a record may mean."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from pipeline.addresses import networks_of
 from pipeline.candidates import Found, Who, sorted_labels
@@ -93,7 +94,7 @@ def _pod_identity(pod: Pod, labels: dict[str, str], option: Inherited) -> Identi
     return Identity(
         "wep",
         sorted_labels(option.labels | labels),
-        tuple(sorted(NamedPort(*port) for port in pod.ports)),
+        _named_ports(pod.ports),
         _profiles(pod.namespace, pod.service_account),
         option.open,
     )
@@ -127,5 +128,11 @@ def add_recorded_pod(
         found.add(identity, lacks=(*option.missing, "named_ports", *(() if whole else ("labels",))))
 
 
+@lru_cache(maxsize=1 << 12)
+def _named_ports(ports: tuple[tuple[str, int, int], ...]) -> tuple[NamedPort, ...]:
+    return tuple(sorted(NamedPort(*port) for port in ports))
+
+
+@lru_cache(maxsize=1 << 14)
 def _profiles(namespace: str, account: str) -> tuple[str, ...]:
     return (f"kns.{namespace}", *([f"ksa.{namespace}.{account}"] if account else ()))

@@ -3,12 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.candidates import Who
-from pipeline.evidence import Evidence, gather, kind_of
+from pipeline.evidence import gather, kind_of
 from pipeline.facts import Facts
 from pipeline.flow import REPORTERS, Endpoint, FlowBatch, Ints
 from pipeline.identity import Candidate, Identity, Side, Slice
@@ -20,6 +21,7 @@ from pipeline.sides import identify
 
 SRC, DST, FWD = (REPORTERS.index(reporter) for reporter in ("src", "dst", "fwd"))
 JUDGED = -1
+REMEMBERED = 1 << 10  # endpoints of which more than their sides is at hand
 UNJUDGED = ("forwarded", "host_endpoint", "no_workload")
 
 _KINDS = {"": 0, "wep": 1, "hep": 2, "ns": 3, "net": 4}
@@ -51,14 +53,12 @@ class Resolved:
 
 @dataclass(slots=True)
 class _Known:
-    """What is worked out of one endpoint: `times` part time into stretches in which the answer to
-    an interval depends only on the stretches that its two ends lie in."""
+    """What is kept of one endpoint: `times` part time into stretches in which the answer to an interval
+    depends only on the stretches that its two ends lie in."""
 
     endpoint: Endpoint
     stamp: int
-    evidence: Evidence
     times: list[float]
-    answers: dict[tuple[int, int], Who] = field(default_factory=dict)
     sides: dict[tuple[int, int, str, tuple[str, ...] | None], int] = field(default_factory=dict)
 
 
@@ -78,6 +78,9 @@ class Resolver:
         self._identities: dict[Identity, Identity] = {}
         self._known: dict[Endpoint, _Known] = {}
         self._span = 0.0, 0.0
+        # By the stamp, too: it changes with the facts.
+        self._evidence = lru_cache(maxsize=REMEMBERED)(lambda endpoint, _: gather(facts, endpoint))
+        self._who = lru_cache(maxsize=REMEMBERED)(self._identified)
 
     def next(self, policies: Policies) -> "Resolver":
         """One for another revision, which numbers sides as this one does: both add to the same. What it
@@ -152,8 +155,8 @@ class Resolver:
         stamp = self._facts.stamp(endpoint.namespace)
         known = self._known.get(endpoint)
         if known is None or known.stamp != stamp:
-            evidence = gather(self._facts, endpoint)
-            known = self._known[endpoint] = _Known(endpoint, stamp, evidence, evidence.times())
+            times = self._evidence(endpoint, stamp).times()
+            known = self._known[endpoint] = _Known(endpoint, stamp, times)
         return known
 
     def _side(self, known: _Known, first: int, last: int, role: str, domains: tuple[str, ...] | None) -> int:
@@ -163,17 +166,16 @@ class Resolver:
             domains = ()
         key = (first, last, role, domains)
         if key not in known.sides:
-            who = known.answers.get((first, last)) or self._who(known, first, last)
+            who = self._who(known.endpoint, known.stamp, first, last)
             known.sides[key] = self._intern(_as_side(who, role, domains))
         return known.sides[key]
 
-    def _who(self, known: _Known, first: int, last: int) -> Who:
+    def _identified(self, endpoint: Endpoint, stamp: int, first: int, last: int) -> Who:
         # Any interval with its ends in these stretches gets the same answer: one stands for all.
-        start, end = _within(known.times, first), _within(known.times, last)
-        candidates, missing = identify(known.endpoint, known.evidence, self._sets, start, end)
-        who = Who(tuple(self._shared(candidate) for candidate in candidates), missing)
-        known.answers[first, last] = who
-        return who
+        evidence, times = self._evidence(endpoint, stamp), self._known[endpoint].times
+        start, end = _within(times, first), _within(times, last)
+        candidates, missing = identify(endpoint, evidence, self._sets, start, end)
+        return Who(tuple(self._shared(candidate) for candidate in candidates), missing)
 
     def _shared(self, candidate: Candidate) -> Candidate:
         if candidate.identity is None:

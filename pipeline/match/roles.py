@@ -15,8 +15,8 @@ from pipeline.match.table import NOBODY, DirectionTables
 from pipeline.match.verdict import TooMany
 
 VERSION, PROFILE, WORKLOAD, TELLING, SELECTED, LOCAL, PEER = range(7)
-REMEMBERED = 1 << 14  # entities whose numbers are found without their rows
-REMEMBERED_SIDES = 1 << 12  # sides of which all entities are kept
+REMEMBERED = 1 << 12  # entities whose numbers are found without their rows
+REMEMBERED_SIDES = 1 << 10  # sides of which all entities are kept
 
 type OneOf = tuple[tuple[int, Entity], ...]  # those that a side can be, by number
 
