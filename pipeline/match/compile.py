@@ -77,7 +77,7 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
             slots += found
     rules: list[tuple[int, Rule]] = []
     slot_rules: list[tuple[int, int]] = []
-    bit_of: dict[int, tuple[int, int, int]] = {}  # bit -> slot, rule, action
+    places: list[tuple[int, int, int, int]] = []  # bit, slot, rule, action
     rule_words = []
     bit = 0
     for _, group in groupby(enumerate(slots), key=lambda item: item[1].tier):
@@ -86,14 +86,16 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
             first_rule = bit
             for number, rule in enumerate(slot.policy.rules(direction)):
                 if rule.action != "log":
-                    bit_of[bit] = (index, number, ACTIONS[rule.action])
+                    places.append((bit, index, number, ACTIONS[rule.action]))
                     rules.append((bit, rule))
                     bit += 1
             slot_rules.append((first_rule, bit))
         bit = -(-bit // WORD) * WORD
         rule_words.append((first_bit // WORD, bit // WORD))
+    bits, *places_of_bits = np.array(places, np.int64).reshape(-1, 4).T
     columns = np.full((3, bit), -1, np.int64)
-    columns[:, list(bit_of)] = np.array(list(bit_of.values()), np.int64).reshape(-1, 3).T
+    columns[:, bits] = places_of_bits
+    scopes = np.array([[scope in slot.scopes for slot in slots] for scope in range(len(SCOPES))], np.bool_)
     return Layout(
         direction,
         tuple(tiers),
@@ -103,12 +105,7 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
         columns[1],
         columns[2],
         tuple(rule_words),
-        np.stack(
-            [
-                pack_bits([b for b, v in bit_of.items() if s in slots[v[0]].scopes], bit // WORD)
-                for s in range(3)
-            ]
-        ),
+        np.stack([pack_bits(bits[inside[places_of_bits[0]]], bit // WORD) for inside in scopes]),
         tuple(rules),
         tuple(_effects(policies.policies, slots)),
     )

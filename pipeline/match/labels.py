@@ -14,6 +14,9 @@ from pipeline.policy.selector import Atom, Selector
 SEAM = "\x00"
 MAX_CONTAINS = 6
 
+# Labels of which a selector needs one to be true; value None = any value.
+type Needed = tuple[tuple[str, str | None], ...]
+
 
 class SelectorIndex:
     """All selectors of a revision, found by a label that each of them cannot be true without."""
@@ -24,14 +27,15 @@ class SelectorIndex:
         self._unindexed: list[int] = []
         for number, selector in enumerate(self.selectors):
             ways = needed(selector)
-            labels = ways[0] if len(ways) == 1 else min(ways, key=self._crowd, default=None)
-            if labels is None:
+            if not ways:
                 self._unindexed.append(number)
-            for label in labels or ():
+                continue
+            for label in ways[0] if len(ways) == 1 else self._least_crowded(ways):
                 self._by_label[label].append(number)
 
-    def _crowd(self, labels: tuple[tuple[str, str | None], ...]) -> int:
-        return sum(len(self._by_label.get(label, ())) for label in labels)
+    def _least_crowded(self, ways: tuple[Needed, ...]) -> Needed:
+        crowds = [sum([len(self._by_label[label]) for label in way]) for way in ways]
+        return ways[crowds.index(min(crowds))]
 
     def holding(self, labels: Mapping[str, str]) -> tuple[Selector, ...]:
         """The selectors that hold for these labels, always in the same order."""
@@ -67,9 +71,6 @@ class SelectorIndex:
             labels | {key: value for key, value in zip(values, chosen, strict=True) if value is not None}
             for chosen in product(*values.values())
         ]
-
-
-type Needed = tuple[tuple[str, str | None], ...]
 
 
 @lru_cache(maxsize=1 << 17)  # from revision to revision, most selectors stay

@@ -19,6 +19,7 @@ from pipeline.policy.selector import Selector
 
 ICMP_PROTOCOLS = (1, 58)
 
+type Matches = list[tuple[int, EntityMatch]]  # what rules ask of one side, of all that ask for anything
 type Selectors = tuple[Selector, ...]  # distinct; a third of a set's size
 
 
@@ -71,7 +72,7 @@ class BitIndex[K]:
                 naming.append(bit)
                 for value in values:
                     found[value].append(bit)
-        self._bits = {value: np.array(bits, np.int64) for value, bits in found.items()}
+        self._bits = dict(found)
         self._words = words
         self._none = np.zeros(words, np.uint64)
         self.naming = pack_bits(naming, words)
@@ -80,8 +81,8 @@ class BitIndex[K]:
 
     def named_by(self, values: Iterable[K]) -> Words:
         """The rules that name one of the values."""
-        bits = [self._bits[value] for value in values if value in self._bits]
-        return pack_bits(np.concatenate(bits), self._words) if bits else self._none
+        bits = [bit for value in values if value in self._bits for bit in self._bits[value]]
+        return pack_bits(np.array(bits), self._words) if bits else self._none
 
     def positive(self, values: Iterable[K]) -> Words:
         """The rules that ask for none of the values, or are satisfied by these."""
@@ -91,9 +92,8 @@ class BitIndex[K]:
 class EntityTable:
     """Which rules' source, or destination, an entity satisfies (CALICO.md §3, §3.1)."""
 
-    def __init__(self, layout: Layout, side: str) -> None:
+    def __init__(self, layout: Layout, matches: Matches, *, by_domain: bool) -> None:
         words = layout.rule_masks.shape[1]
-        matches = _matches(layout, side)
         self._selectors = BitIndex(((b, [m.selector] if m.selector else []) for b, m in matches), words)
         self._not_selectors = BitIndex(
             ((b, [m.not_selector] if m.not_selector else []) for b, m in matches), words
@@ -104,8 +104,6 @@ class EntityTable:
         self._not_families = BitIndex[int](((b, {n.version for n in m.not_nets}) for b, m in matches), words)
         self._services = BitIndex(((b, [m.service] if m.service else []) for b, m in matches), words)
         self._domains = BitIndex(((b, m.domains) for b, m in matches), words)
-        # A set's domains count only in egress rules that allow.
-        by_domain = side == "destination" and layout.direction == "egress"
         allowing = [bit for bit, rule in layout.rules if by_domain and rule.action == "allow"]
         self._by_domain = pack_bits(allowing, words)
 
@@ -132,14 +130,12 @@ class PortTable:
     (CALICO.md §3).
     """
 
-    def __init__(self, layout: Layout, side: str) -> None:
-        words = layout.rule_masks.shape[1]
-        matches = _matches(layout, side)
+    def __init__(self, matches: Matches, words: int, *, destination: bool) -> None:
         self._ranges = _Ranges(((b, m.ports) for b, m in matches), words)
         self._not_ranges = _Ranges(((b, m.not_ports) for b, m in matches), words)
         self._names = BitIndex(((b, m.named_ports) for b, m in matches), words)
         self._not_names = BitIndex(((b, m.not_named_ports) for b, m in matches), words)
-        service_of = ((b, [m.service] if m.service and side == "destination" else []) for b, m in matches)
+        service_of = ((b, [m.service] if m.service and destination else []) for b, m in matches)
         self._services = BitIndex(service_of, words)
         naming = ((b, [m.selector] if m.selector and names_ports(m) else []) for b, m in matches)
         self._selectors = BitIndex(naming, words)
@@ -179,12 +175,27 @@ class Conditions:
     @cached_property
     def entities(self) -> tuple[EntityTable, EntityTable]:
         """Of sources and of destinations."""
-        return EntityTable(self.layout, "source"), EntityTable(self.layout, "destination")
+        source, destination = self._matches
+        return (
+            EntityTable(self.layout, source, by_domain=False),
+            # A set's domains count only in egress rules that allow.
+            EntityTable(self.layout, destination, by_domain=self._direction == "egress"),
+        )
 
     @cached_property
     def ports(self) -> tuple[PortTable, PortTable]:
         """Of sources and of destinations."""
-        return PortTable(self.layout, "source"), PortTable(self.layout, "destination")
+        source, destination = self._matches
+        words = self.layout.rule_masks.shape[1]
+        return PortTable(source, words, destination=False), PortTable(destination, words, destination=True)
+
+    @cached_property
+    def _matches(self) -> tuple[Matches, Matches]:
+        rules = self.layout.rules
+        return (
+            [(bit, rule.source) for bit, rule in rules if rule.source is not ANY_ENTITY],
+            [(bit, rule.destination) for bit, rule in rules if rule.destination is not ANY_ENTITY],
+        )
 
 
 class DirectionTables:
@@ -323,12 +334,6 @@ class StagedEffects:
 def names_ports(match: EntityMatch) -> bool:
     """Whether a match asks for ports by name."""
     return bool(match.named_ports or match.not_named_ports)
-
-
-def _matches(layout: Layout, side: str) -> list[tuple[int, EntityMatch]]:
-    """What rules ask of one side, of all that ask for anything there."""
-    found = ((bit, rule.source if side == "source" else rule.destination) for bit, rule in layout.rules)
-    return [(bit, match) for bit, match in found if match is not ANY_ENTITY]
 
 
 def _protocol_matches(rule: Rule, point: ProtocolPoint) -> bool:
