@@ -86,7 +86,8 @@ def report() -> None:
     messages = large_revision.messages(FLOWS)
     follower.batch(messages)
     _report_batches("  without revisions", _times(lambda: follower.batch(messages)))
-    stopped, changing = Event(), Thread(target=_publish, args=(follower, dict(resources), stopped := Event()))
+    stopped = Event()
+    changing = Thread(target=_publish, args=(follower, dict(resources), stopped))
     swaps = follower.swaps
     changing.start()
     _report_batches("  under revisions  ", _times(lambda: follower.batch(messages)))
