@@ -22,7 +22,7 @@ from pipeline.policy.load import load_paths
 from pipeline.policy.revision import to_policies
 from pipeline.process import process
 
-FLOWS, BATCH = 120_000, 20_000
+FLOWS, BATCH = 120_000, 10_000
 # Every field searched and kept in columns, as Elasticsearch does by itself for these types.
 DEFAULTS: dict[str, Any] = {
     "mappings": {
