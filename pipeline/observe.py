@@ -1,7 +1,7 @@
 """Flows + verdicts ▸ observations: the edges that one batch taught, by namespace."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import orjson
@@ -9,13 +9,15 @@ import orjson
 from pipeline.flow import ACTIONS, MISSING, REPORTERS, Endpoint, FlowBatch, Ints
 from pipeline.match.bits import distinct
 from pipeline.match.verdict import Decision, Impact, VerdictAction, Verdicts
+from pipeline.observed_labels import Pairs, labels_by_workload
 
-VERSION = 1
+VERSION = 2
 HOUR_MS = 3_600_000
 NO_NAMESPACE = "-"  # key of edges whose local side is in none
 MAX_BYTES = 512 * 1024  # of one message; an edge is far below it
 MAX_TEXT = 512  # characters of a name: longer ones are cut, no cluster has any
 MAX_DOMAINS = 16
+MAX_LABELS = 64  # of a workload
 
 _DIRECTIONS = {"src": "egress", "dst": "ingress", "fwd": "forward"}
 _VERDICTS: tuple[str, ...] = (*get_args(VerdictAction.__value__), "unjudged")
@@ -32,22 +34,31 @@ _SUMS = {
 }
 
 
-def observe(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
-    """The batch's edges as messages of (namespace, JSON value), docs/schemas/flow-observations.v1.json.
+class Observed(NamedTuple):
+    """One edge, and the numbers of its two workloads."""
+
+    edge: bytes
+    workloads: tuple[int, int]
+
+
+def observe(batch: FlowBatch, verdicts: Verdicts, labels: Sequence[Pairs | None]) -> list[tuple[str, bytes]]:
+    """The batch's edges as messages of (namespace, JSON value), docs/schemas/flow-observations.v2.json.
 
     An edge holds what is common to its flows, and their sums: all edges together sum up to the batch.
-    The local side is the one that reported; its namespace (or "-") is the key.
-    Times are ms since the epoch; `hour` counts hours since then, by the end of the flow, so that
-    whoever counts by windows can. Counters that a record lacks count as 0.
+    The local side is the one that reported; its namespace (or "-") is the key. `labels` are those of each
+    of the batch's endpoints (`labels_by_endpoint`): a message says of each of its workloads which ones
+    its endpoints have in common. Times are ms since the epoch; `hour` counts hours since then, by the
+    end of the flow, so that whoever counts by windows can. Counters that a record lacks count as 0.
     """
     if not len(batch):
         return []
     local_is_dest = batch.reporter == REPORTERS.index("dst")
     local = np.where(local_is_dest, batch.dest, batch.source)
     peer = np.where(local_is_dest, batch.source, batch.dest)
+    workloads = _numbers([_workload(each) for each in batch.endpoints])
     keys = [
         batch.reporter,
-        _numbers([_workload(each) for each in batch.endpoints])[local],
+        workloads[local],
         _numbers([_peer(each) for each in batch.endpoints])[peer],
         batch.proto,
         batch.dest_port,
@@ -58,15 +69,19 @@ def observe(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
     first, edge_of = distinct(keys)
     here = [batch.endpoints[number] for number in local[first].tolist()]
     there = [batch.endpoints[number] for number in peer[first].tolist()]
-    by_namespace: dict[str, list[bytes]] = {}
-    edges = zip(here, _said(batch, first, here, there), _sums(batch, verdicts, first, edge_of), strict=True)
-    for endpoint, said, sums in edges:
-        edge = orjson.dumps(said | sums)
+    by_namespace: dict[str, list[Observed]] = {}
+    numbers = zip(workloads[local[first]].tolist(), workloads[peer[first]].tolist(), strict=True)
+    said = _said(batch, first, here, there)
+    for endpoint, both, what, sums in zip(
+        here, numbers, said, _sums(batch, verdicts, first, edge_of), strict=True
+    ):
+        edge = Observed(orjson.dumps(what | sums), both)
         by_namespace.setdefault(_cut(endpoint.namespace) or NO_NAMESPACE, []).append(edge)
+    described = _described(batch, labels_by_workload(workloads.tolist(), batch.endpoints, labels), workloads)
     return [
         (namespace, value)
         for namespace, found in by_namespace.items()
-        for value in _messages(namespace, verdicts.revision, found)
+        for value in _messages(namespace, verdicts.revision, found, described)
     ]
 
 
@@ -168,15 +183,38 @@ def _cut(text: str) -> str:
     return text[:MAX_TEXT]
 
 
-def _messages(namespace: str, revision: str, edges: list[bytes]) -> Iterator[bytes]:
-    """The edges of a namespace in messages of at most MAX_BYTES."""
-    head = orjson.dumps({"v": VERSION, "namespace": namespace, "revision": revision})[:-1] + b',"edges":['
+def _described(batch: FlowBatch, labels: dict[int, Pairs], workloads: Ints) -> dict[int, bytes]:
+    """What a message says of each workload that has labels, by its number."""
+    described = {}
+    for number, endpoint in zip(workloads.tolist(), batch.endpoints, strict=True):
+        if number in labels and number not in described:
+            own = dict(sorted(labels[number])[:MAX_LABELS])
+            name = _cut(endpoint.name_aggr or endpoint.name)
+            who = {"type": endpoint.type, "namespace": _cut(endpoint.namespace), "name": name}
+            described[number] = orjson.dumps(who | {"labels": own})
+    return described
+
+
+def _messages(
+    namespace: str, revision: str, edges: list[Observed], described: dict[int, bytes]
+) -> Iterator[bytes]:
+    """The edges of a namespace, and their workloads, in messages of about MAX_BYTES at most."""
+    head = orjson.dumps({"v": VERSION, "namespace": namespace, "revision": revision})[:-1]
     part: list[bytes] = []
+    named: dict[int, bytes] = {}
     size = 0
-    for edge in edges:
-        if part and size + len(edge) > MAX_BYTES:
-            yield head + b",".join(part) + b"]}"
-            part, size = [], 0
+    for edge, workloads in edges:
+        new = {n: described[n] for n in workloads if n in described and n not in named}
+        more = len(edge) + 1 + sum(len(each) + 1 for each in new.values())
+        if part and size + more > MAX_BYTES:
+            yield _message(head, part, named)
+            part, named, size = [], {}, 0
+            new = {n: described[n] for n in workloads if n in described}
         part.append(edge)
-        size += len(edge) + 1
-    yield head + b",".join(part) + b"]}"
+        named |= new
+        size += more
+    yield _message(head, part, named)
+
+
+def _message(head: bytes, edges: list[bytes], workloads: dict[int, bytes]) -> bytes:
+    return b'%b,"workloads":[%b],"edges":[%b]}' % (head, b",".join(workloads.values()), b",".join(edges))

@@ -17,7 +17,7 @@ from pipeline.flow import FlowBatch, Message
 from pipeline.match.verdict import Decision, Outcome, Verdicts
 from pipeline.observe import MAX_BYTES, observe
 
-SCHEMA = Path(__file__).parents[2] / "docs/schemas/flow-observations.v1.json"
+SCHEMA = Path(__file__).parents[2] / "docs/schemas/flow-observations.v2.json"
 OUTCOMES = [
     Outcome("shop", "egress", Decision("allow"), Decision("allow"), Decision("deny"), impact="newly_denied"),
     Outcome("shop", "egress", Decision("deny"), Decision("deny"), Decision("deny")),
@@ -66,9 +66,14 @@ def batch_of(flows: list[dict[str, Any]]) -> FlowBatch:
     return decoded.batch
 
 
+def observed(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
+    """The messages where nothing is known of any label."""
+    return observe(batch, verdicts, [None] * len(batch.endpoints))
+
+
 def edges_of(flows: list[dict[str, Any]], outcomes: list[int] | None = None) -> list[dict[str, Any]]:
     verdicts = Verdicts("r1", np.array(outcomes or [0] * len(flows), np.int64), OUTCOMES)
-    values = [json.loads(value) for _, value in observe(batch_of(flows), verdicts)]
+    values = [json.loads(value) for _, value in observed(batch_of(flows), verdicts)]
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(values[0])
     return [edge | {"namespace": value["namespace"]} for value in values for edge in value["edges"]]
 
@@ -156,7 +161,7 @@ def test_forwarded_flows_without_a_namespace_have_a_key_too() -> None:
 
 
 def test_a_batch_of_no_flows_teaches_nothing() -> None:
-    assert observe(decode([]).batch, Verdicts("r1", np.empty(0, np.int64), [])) == []
+    assert observed(decode([]).batch, Verdicts("r1", np.empty(0, np.int64), [])) == []
 
 
 FLOWS = st.lists(
@@ -195,7 +200,51 @@ def test_messages_stay_far_below_what_kafka_takes_and_lose_nothing() -> None:
     net = FLOW | {"dest_type": "net", "dest_name_aggr": "pub", "dest_domains": ["x" * 600] * 20}
     flows = [net | {"dest_ip": f"192.0.{i // 250}.{i % 250}"} for i in range(300)]
     verdicts = Verdicts("r1", np.zeros(len(flows), np.int64), OUTCOMES)
-    messages = observe(batch_of(flows), verdicts)
+    messages = observed(batch_of(flows), verdicts)
     assert len(messages) > 1
     assert all(len(value) < MAX_BYTES + 50_000 for _, value in messages)
     assert sum(len(json.loads(value)["edges"]) for _, value in messages) == len(flows)
+
+
+def test_a_message_says_of_each_of_its_workloads_once_what_labels_its_endpoints_have_in_common() -> None:
+    pods = [
+        FLOW | {"source_name": f"frontend-{n}", "dest_name_aggr": name, "dest_name": f"{name}{n}"}
+        for n in range(2)
+        for name in ("cart-*", "checkout-*")
+    ]
+    batch = batch_of(pods)
+    labels = [
+        frozenset({("app", each.name_aggr[:-2]), ("pod", each.name), ("tier", "shop")})
+        for each in batch.endpoints
+    ]
+    verdicts = Verdicts("r1", np.zeros(len(pods), np.int64), OUTCOMES)
+    ((_, value),) = observe(batch, verdicts, labels)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(value))
+    assert json.loads(value)["workloads"] == [
+        {"type": "wep", "namespace": "shop", "name": name, "labels": {"app": name[:-2], "tier": "shop"}}
+        for name in ("frontend-*", "cart-*", "checkout-*")
+    ]
+
+
+def test_of_what_is_no_workload_no_labels_are_said() -> None:
+    batch = batch_of([FLOW | {"dest_type": "net", "dest_name_aggr": "pub", "dest_namespace": "-"}])
+    verdicts = Verdicts("r1", np.zeros(1, np.int64), OUTCOMES)
+    ((_, value),) = observe(batch, verdicts, [frozenset()] * len(batch.endpoints))
+    assert [each["name"] for each in json.loads(value)["workloads"]] == ["frontend-*"]
+
+
+def test_every_message_describes_the_workloads_of_its_own_edges() -> None:
+    flows = [
+        FLOW | {"dest_name_aggr": f"peer-{n}-*", "dest_port": port, "dest_domains": ["x" * 600] * 20}
+        for n in range(10)
+        for port in range(1, 31)
+    ]
+    batch = batch_of(flows)
+    verdicts = Verdicts("r1", np.zeros(len(flows), np.int64), OUTCOMES)
+    messages = observe(batch, verdicts, [frozenset({("app", "a")})] * len(batch.endpoints))
+    assert len(messages) > 1
+    for _, value in messages:
+        message = json.loads(value)
+        told = [each["name"] for each in message["workloads"]]
+        assert len(told) == len(set(told))
+        assert set(told) == {edge[name] for edge in message["edges"] for name in ("workload", "peer")}
