@@ -18,9 +18,9 @@ from pipeline.policy.policies import Direction, Policies
 from pipeline.resolve import JUDGED, UNJUDGED, Resolved, Resolver
 
 DIRECTIONS: dict[str, Direction] = {"src": "egress", "dst": "ingress"}
-# So that memory stays bounded: above so many classes they are forgotten, above so many sides, or distinct
-# outcomes, everything is.
-MAX_CLASSES, MAX_SIDES = 400_000, 250_000
+# So that memory stays bounded: above so many classes they are forgotten, above so many endpoints, or distinct
+# outcomes, everything is; and above so few sides already, if those of late are less than a quarter of them.
+MAX_CLASSES, MAX_ENDPOINTS, FEW_SIDES = 400_000, 250_000, 25_000
 RECENT = 16_384  # classes at least that the next revision's judge judges in advance, the newest
 AGAIN_SECONDS, PIECE_SECONDS = 10.0, 0.02  # that it spends on them at most, and on one piece about
 
@@ -50,6 +50,7 @@ class Judge:
         self._remembered: dict[Key, int] = {}
         self._recent: dict[Key, None] = {}
         self._less_recent: dict[Key, None] = {}
+        self._next_look = FEW_SIDES
 
     def get_ready(self, before: "Judge | None") -> Iterator[None]:
         """Do in advance, in pieces of some milliseconds, what the first batches would have to do else:
@@ -86,11 +87,20 @@ class Judge:
     def resolve(self, batch: FlowBatch) -> Resolved:
         """Who took part in each flow."""
         outcomes = len(self._evaluator.outcomes) if self._evaluator else 0
-        if max(len(self.resolver.sides), outcomes) > MAX_SIDES:
+        if max(self.resolver.remembered, outcomes) > MAX_ENDPOINTS or self._most_sides_are_gone():
             self._forget()
         if len(self._remembered) > MAX_CLASSES:
             self._remembered = {}
         return self.resolver.resolve(batch)
+
+    def _most_sides_are_gone(self) -> bool:
+        """Whether most sides are of endpoints that no flow is of any more: pods of rollouts long ago."""
+        sides = len(self.resolver.sides)
+        if sides < self._next_look:
+            return False
+        self._next_look = 2 * sides
+        recent = [_unpacked(self.recent, egress)[:, :2].ravel() for egress in (True, False)]
+        return sides > 4 * len(np.unique(np.concatenate(recent)))
 
     def evaluate(self, batch: FlowBatch, resolved: Resolved) -> Verdicts:
         """The outcome of each flow; what it costs grows with distinct flow classes (DESIGN.md §5)."""

@@ -92,6 +92,11 @@ class Resolver:
         return other
 
     @property
+    def remembered(self) -> int:
+        """How many endpoints or sides are remembered, of whichever there are more."""
+        return max(len(self.sides), len(self._known))
+
+    @property
     def surroundings(self) -> tuple[tuple[Identity, ...], tuple[Slice, ...]]:
         """Network sets and slices (see Resolved) as they were within the time of the last batch."""
         return (

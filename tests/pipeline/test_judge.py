@@ -146,3 +146,39 @@ FLOW = {
     **{f"source_{name}": value for name, value in ENDS[0].items()},
     **{f"dest_{name}": value for name, value in ENDS[3].items()},
 }
+
+
+def test_pods_that_come_and_go_do_not_fill_the_memory_and_change_no_verdict(monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.judge.FEW_SIDES", 100)
+    monkeypatch.setattr("pipeline.judge.RECENT", 20)
+    listed = [
+        {"kind": "GlobalNetworkPolicy", "metadata": {"name": "p"}, "spec": {"selector": "app == 'web'"}}
+    ]
+    judge = Judge(policies(listed), Facts(), "c", 0, 4096)
+    said, most = set(), 0
+    for rollout in range(100):
+        value = b"\n".join(json.dumps(_of_a_pod(rollout, pod)).encode() for pod in range(20))
+        processed = process([Message(value, "t", 0, rollout, 0)], judge, None, Limits())
+        said |= {document.body[document.body.index(b'"verdict"') :] for document in processed.documents}
+        most = max(most, judge.resolver.remembered)
+    assert len(said) == 1
+    assert 100 < most < 2 * 4 * 61 + 20  # of 2,000: the sides of late are those of 60 classes at most
+
+
+def _of_a_pod(rollout: int, number: int) -> dict[str, Any]:
+    labels = {"labels": ["app=web", f"pod-template-hash={rollout:010}"]}
+    return {
+        "start_time": 300,
+        "end_time": 400,
+        "reporter": "src",
+        "proto": "tcp",
+        "dest_port": 80,
+        "source_type": "wep",
+        "source_namespace": "shop",
+        "source_name": f"web-{rollout:010}-{number}",
+        "source_labels": labels,
+        "source_ip": f"10.0.{rollout}.{number}",
+        "dest_type": "net",
+        "dest_name_aggr": "pub",
+        "dest_ip": "203.0.113.9",
+    }
