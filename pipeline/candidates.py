@@ -44,9 +44,7 @@ class Found:
 def who_of(candidates: Iterable[Candidate], missing: Iterable[str] = ()) -> Who:
     """In an order that depends on the candidates alone."""
     ranked = tuple(sorted(candidates, key=lambda candidate: repr(candidate.identity)))
-    exact = all(
-        len(c.addresses) == 1 and c.addresses[0].prefixlen == c.addresses[0].max_prefixlen for c in ranked
-    )
+    exact = all(len(c.addresses) == 1 and _is_one(c.addresses[0]) for c in ranked)
     return Who(ranked, tuple(sorted({*missing, *(() if exact else ("ip",))})))
 
 

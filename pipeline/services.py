@@ -8,6 +8,7 @@ from pipeline.addresses import networks_of
 from pipeline.facts import Facts, Version
 from pipeline.identity import Slice
 from pipeline.match.addresses import ROOTS
+from pipeline.match.table import rules_of
 from pipeline.policy.facts_resources import EndpointSlice
 from pipeline.policy.policies import Network, Policies
 
@@ -88,5 +89,5 @@ def _members(slices: Iterable[EndpointSlice]) -> dict[Ports, frozenset[Network]]
 
 
 def _named_by(policies: Policies) -> set[Service]:
-    rules = (rule for policy in policies.policies for rule in (*policy.ingress, *policy.egress))
+    rules = rules_of(policies.policies)
     return {side.service for rule in rules for side in (rule.source, rule.destination) if side.service}
