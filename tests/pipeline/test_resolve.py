@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pipeline.addresses import PRIVATE, PUBLIC
 from pipeline.facts import Facts, fact_key
 from pipeline.flow import Endpoint
-from pipeline.identity import Candidate, Identity, NamedPort
+from pipeline.identity import Candidate, Identity, NamedPort, Slice
 from pipeline.own_host import NO, OPEN, YES
-from pipeline.policy.facts_resources import Namespace
+from pipeline.policy.facts_resources import EndpointSlice, Namespace
 from pipeline.resolve import JUDGED, UNJUDGED, Resolver
 from tests.pipeline.resolving import (
     CANARY,
@@ -292,6 +292,18 @@ def test_the_judged_side_is_the_reporters_workload(source, dest, reporter, names
     resolved = Resolver(Facts(), POLICIES).resolve(batch_of([flow(source, dest, reporter=reporter)]))
     assert resolved.namespaces[resolved.namespace[0]] == namespace
     assert resolved.unjudged.tolist() == [JUDGED if unjudged is None else UNJUDGED.index(unjudged)]
+
+
+def test_the_addresses_behind_services_that_rules_name_are_those_of_the_time():
+    slices = [
+        EndpointSlice("shop", f"{name}-1", name, (ip,), ((6, 80),))
+        for name, ip in [("web", "10.0.0.1"), ("api", "10.0.0.5")]
+    ]
+    facts = Facts.from_resources(slices)
+    expected = Slice(("shop", "web"), frozenset(nets("10.0.0.1/32")), frozenset({(6, 80)}))
+    assert Resolver(facts, POLICIES).resolve(batch_of([flow()])).slices == (expected,)
+    facts.remove("EndpointSlice/shop/web-1", 200)
+    assert Resolver(facts, POLICIES).resolve(batch_of([flow()])).slices == ()
 
 
 def test_sets_inherit_their_namespaces_labels_and_what_changed_is_open():
