@@ -9,6 +9,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,16 @@ class Installation:
             )
         self.workers.append(Worker(process, log))
         return self.workers[-1]
+
+    def shared_out(self) -> bool:
+        """Whether the workers are ready, each with as many of the four partitions as the others.
+
+        Each tells what it knew within the last second: while they change hands, two may both name one.
+        """
+        if not all(worker.ready() for worker in self.workers):
+            return False
+        shares = [worker.health()["partitions"] for worker in self.workers]
+        return sorted(chain.from_iterable(shares)) == [0, 1, 2, 3] and len({*map(len, shares)}) == 1
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `flowtier` to its end."""

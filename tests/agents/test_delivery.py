@@ -56,8 +56,7 @@ def test_a_worker_killed_again_and_again_loses_nothing_and_counts_nothing_twice(
 
 def test_two_workers_share_the_partitions_and_one_takes_over_when_the_other_dies(published) -> None:
     first, second = published.start_worker(), published.start_worker()
-    until(lambda: first.ready() and second.ready() and len(first.health()["partitions"]) == 2)
-    assert sorted(first.health()["partitions"] + second.health()["partitions"]) == [0, 1, 2, 3]
+    until(published.shared_out)
     produce(published, 0, 3_000)
     first.kill()
     produce(published, 3_000, 3_000)
@@ -71,7 +70,7 @@ def test_a_worker_told_to_stop_finishes_and_leaves_the_group_at_once(published) 
     until(first.ready)
     produce(published, 0, 2_000)
     second = published.start_worker()
-    until(lambda: second.ready() and first.ready() and len(first.health()["partitions"]) == 2)
+    until(published.shared_out)
     assert first.stop() == 0
     # Far below the session timeout: it has said good-bye.
     until(lambda: second.health()["partitions"] == [0, 1, 2, 3], 5)

@@ -105,9 +105,8 @@ def test_where_one_of_two_workers_dies_the_other_goes_on_within_the_session_time
         }
     settings = installation.settings.worker
     installation.publish(ALLOW_ALL)
-    first, second = installation.start_worker(), installation.start_worker()
-    until(lambda: first.ready() and second.ready() and len(first.health()["partitions"]) == 2, 60)
-    assert sorted(first.health()["partitions"] + second.health()["partitions"]) == [0, 1, 2, 3]
+    first, _ = installation.start_worker(), installation.start_worker()
+    until(installation.shared_out, 60)
     first.kill()
     died = time.monotonic()
     for partition in range(4):
