@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -22,8 +21,8 @@ from pipeline.index import Bulk
 from pipeline.limits import limits_of
 from pipeline.match.verdict import Verdicts
 from pipeline.observe import observe
-from pipeline.observed_labels import Pairs
 from pipeline.process import Processed, process
+from pipeline.resolve import Resolved
 from pipeline.settings import Settings
 
 
@@ -106,23 +105,23 @@ class Annotator:
         with metrics.BATCH_SECONDS.labels("judge").time():
             judge = self._policies.judge
             processed = process(taken.messages, judge, time.time(), self._limits)
-            learned = self._learn(processed.batch, processed.verdicts, processed.labels, judge.changed_at)
+            learned = self._learn(processed.batch, processed.verdicts, processed.resolved, judge.changed_at)
             return _Judged(processed, judge.changed_at, learned)
 
-    def _learn(
-        self, batch: FlowBatch, verdicts: Verdicts, labels: Sequence[Pairs | None], changed_at: int
-    ) -> "_Learned":
+    def _learn(self, batch: FlowBatch, verdicts: Verdicts, resolved: Resolved, changed_at: int) -> "_Learned":
         topic = self._topics.observations.name
-        observed = observe(batch, verdicts, labels)
+        observed = observe(batch, verdicts, resolved)
         observations = [Record(topic, key.encode(), value) for key, value in observed]
         return _Learned(observations, tally(batch, verdicts, changed_at))
 
     def _learn_without(self, judged: "_Judged", refused: set[str]) -> "_Learned":
         """What the flows taught but those whose documents Elasticsearch refused."""
-        batch, verdicts, labels = judged.processed.batch, judged.processed.verdicts, judged.processed.labels
-        rows = {row for row, id_ in enumerate(batch.ids) if id_ in refused}
-        kept = replace(verdicts, outcome=np.delete(verdicts.outcome, sorted(rows)))
-        return self._learn(batch.without(rows), kept, labels, judged.changed_at)
+        processed = judged.processed
+        rows = [row for row, id_ in enumerate(processed.batch.ids) if id_ in refused]
+        verdicts = processed.verdicts
+        kept = replace(verdicts, outcome=np.delete(verdicts.outcome, rows))
+        without = processed.batch.without(set(rows)), kept, processed.resolved.without(rows)
+        return self._learn(*without, judged.changed_at)
 
     async def _index(self, batch: Batch, judged: "_Judged") -> None:
         processed, learned = judged.processed, judged.learned

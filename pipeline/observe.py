@@ -9,7 +9,9 @@ import orjson
 from pipeline.flow import ACTIONS, MISSING, REPORTERS, Endpoint, FlowBatch, Ints
 from pipeline.match.bits import distinct
 from pipeline.match.verdict import Decision, Impact, VerdictAction, Verdicts
-from pipeline.observed_labels import Pairs, labels_by_workload
+from pipeline.observed_labels import Pairs, labels_by_endpoint, labels_by_workload
+from pipeline.own_host import NO, OPEN, YES
+from pipeline.resolve import Resolved
 
 VERSION = 2
 HOUR_MS = 3_600_000
@@ -23,6 +25,7 @@ _DIRECTIONS = {"src": "egress", "dst": "ingress", "fwd": "forward"}
 _VERDICTS: tuple[str, ...] = (*get_args(VerdictAction.__value__), "unjudged")
 _IMPACTS: tuple[str, ...] = get_args(Impact.__value__)
 _WORDS = {"logged": ACTIONS, "enforced": _VERDICTS, "promoted": _VERDICTS, "impact": _IMPACTS}
+_OWN_HOST = {YES: True, NO: False, OPEN: None}
 _SUMS = {
     "connections": "num_flows",
     "started": "num_flows_started",
@@ -41,14 +44,14 @@ class Observed(NamedTuple):
     workloads: tuple[int, int]
 
 
-def observe(batch: FlowBatch, verdicts: Verdicts, labels: Sequence[Pairs | None]) -> list[tuple[str, bytes]]:
+def observe(batch: FlowBatch, verdicts: Verdicts, resolved: Resolved) -> list[tuple[str, bytes]]:
     """The batch's edges as messages of (namespace, JSON value), docs/schemas/flow-observations.v2.json.
 
     An edge holds what is common to its flows, and their sums: all edges together sum up to the batch.
-    The local side is the one that reported; its namespace (or "-") is the key. `labels` are those of each
-    of the batch's endpoints (`labels_by_endpoint`): a message says of each of its workloads which ones
-    its endpoints have in common. Times are ms since the epoch; `hour` counts hours since then, by the
-    end of the flow, so that whoever counts by windows can. Counters that a record lacks count as 0.
+    The local side is the one that reported; its namespace (or "-") is the key. A message says of each of
+    its workloads which labels its endpoints have in common. Times are ms since the epoch; `hour` counts
+    hours since then, by the end of the flow, so that whoever counts by windows can. Counters that a
+    record lacks count as 0.
     """
     if not len(batch):
         return []
@@ -65,19 +68,22 @@ def observe(batch: FlowBatch, verdicts: Verdicts, labels: Sequence[Pairs | None]
         batch.service,
         batch.domain,
         batch.end // HOUR_MS,
+        batch.action,
+        resolved.own_host.astype(np.int64),
     ]
     first, edge_of = distinct(keys)
     here = [batch.endpoints[number] for number in local[first].tolist()]
     there = [batch.endpoints[number] for number in peer[first].tolist()]
     by_namespace: dict[str, list[Observed]] = {}
     numbers = zip(workloads[local[first]].tolist(), workloads[peer[first]].tolist(), strict=True)
-    said = _said(batch, first, here, there)
+    said = _said(batch, first, here, there, resolved)
     for endpoint, both, what, sums in zip(
         here, numbers, said, _sums(batch, verdicts, first, edge_of), strict=True
     ):
         edge = Observed(orjson.dumps(what | sums), both)
         by_namespace.setdefault(_cut(endpoint.namespace) or NO_NAMESPACE, []).append(edge)
-    described = _described(batch, labels_by_workload(workloads.tolist(), batch.endpoints, labels), workloads)
+    labels = labels_by_workload(workloads.tolist(), batch.endpoints, labels_by_endpoint(batch, resolved))
+    described = _described(batch, labels, workloads)
     return [
         (namespace, value)
         for namespace, found in by_namespace.items()
@@ -148,12 +154,13 @@ def _peer(endpoint: Endpoint) -> tuple[str, ...]:
 
 
 def _said(
-    batch: FlowBatch, first: Ints, here: Sequence[Endpoint], there: Sequence[Endpoint]
+    batch: FlowBatch, first: Ints, here: Sequence[Endpoint], there: Sequence[Endpoint], resolved: Resolved
 ) -> Iterator[dict[str, Any]]:
     """What all flows of each edge have in common, from the `first` of them."""
     columns = (batch.reporter, batch.proto, batch.dest_port, batch.service, batch.domain, batch.end)
-    rows = zip(here, there, *(column[first].tolist() for column in columns), strict=True)
-    for local, peer, reporter, protocol, port, service, domain, end in rows:
+    own = resolved.own_host[first].tolist()
+    rows = zip(here, there, *(column[first].tolist() for column in columns), own, first.tolist(), strict=True)
+    for local, peer, reporter, protocol, port, service, domain, end, own_host, row in rows:
         service_namespace, service_name, _ = batch.services[service]
         domains = batch.domains[domain]
         peer_type, peer_namespace, peer_name, peer_ip = _peer(peer)
@@ -172,6 +179,8 @@ def _said(
             "service_namespace": _cut(service_namespace) or None,
             "domains": None if domains is None else [_cut(name) for name in domains[:MAX_DOMAINS]],
             "hour": end // HOUR_MS,
+            "own_host": _OWN_HOST[own_host],
+            "example": batch.ids[row],
         }
 
 

@@ -9,7 +9,7 @@ from pipeline.decode import Limits, decode
 from pipeline.flow import FlowBatch, Message
 from pipeline.judge import Judge
 from pipeline.match.verdict import Verdicts
-from pipeline.observed_labels import Pairs, labels_by_endpoint
+from pipeline.resolve import Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Processed:
     rejects: list[Reject]
     batch: FlowBatch
     verdicts: Verdicts
-    labels: Sequence[Pairs | None]  # of each of the batch's endpoints
+    resolved: Resolved
 
 
 def process(messages: Sequence[Message], judge: Judge, now: float | None, limits: Limits) -> Processed:
@@ -33,5 +33,4 @@ def process(messages: Sequence[Message], judge: Judge, now: float | None, limits
     resolved = judge.resolve(decoded.batch)
     verdicts = judge.evaluate(decoded.batch, resolved)
     documents = annotate(decoded.batch, verdicts, judge.cluster, judge.changed_at)
-    labels = labels_by_endpoint(decoded.batch, resolved)
-    return Processed(documents, decoded.rejects, decoded.batch, verdicts, labels)
+    return Processed(documents, decoded.rejects, decoded.batch, verdicts, resolved)

@@ -50,6 +50,17 @@ class Resolved:
     sets: tuple[Identity, ...]
     slices: tuple[Slice, ...]
 
+    def without(self, rows: list[int]) -> "Resolved":
+        """The same without the flows at `rows`."""
+        return replace(
+            self,
+            source=np.delete(self.source, rows),
+            dest=np.delete(self.dest, rows),
+            namespace=np.delete(self.namespace, rows),
+            own_host=np.delete(self.own_host, rows),
+            unjudged=np.delete(self.unjudged, rows),
+        )
+
 
 @dataclass(slots=True)
 class _Known:

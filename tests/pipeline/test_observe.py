@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from pipeline.decode import decode
+from pipeline.facts import Facts
 from pipeline.flow import FlowBatch, Message
 from pipeline.match.verdict import Decision, Outcome, Verdicts
 from pipeline.observe import MAX_BYTES, observe
+from pipeline.policy.policies import Policies
+from pipeline.resolve import Resolver
 
 SCHEMA = Path(__file__).parents[2] / "docs/schemas/flow-observations.v2.json"
 OUTCOMES = [
@@ -67,8 +70,8 @@ def batch_of(flows: list[dict[str, Any]]) -> FlowBatch:
 
 
 def observed(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
-    """The messages where nothing is known of any label."""
-    return observe(batch, verdicts, [None] * len(batch.endpoints))
+    """The messages where no facts are known."""
+    return observe(batch, verdicts, Resolver(Facts(), Policies("r1")).resolve(batch))
 
 
 def edges_of(flows: list[dict[str, Any]], outcomes: list[int] | None = None) -> list[dict[str, Any]]:
@@ -79,7 +82,7 @@ def edges_of(flows: list[dict[str, Any]], outcomes: list[int] | None = None) -> 
 
 
 def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() -> None:
-    later = FLOW | {"start_time": 1_760_000_300, "end_time": 1_760_000_350, "action": "deny"}
+    later = FLOW | {"start_time": 1_760_000_300, "end_time": 1_760_000_350}
     assert edges_of([FLOW, later], [0, 1]) == [
         {
             "namespace": "shop",
@@ -107,7 +110,9 @@ def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() ->
             "packets_out": 4,
             "first": 1_760_000_000_000,
             "last": 1_760_000_350_000,
-            "logged": {"allow": 1, "deny": 1},
+            "own_host": False,
+            "example": "topic-0-0-1",
+            "logged": {"allow": 2},
             "enforced": {"allow": 1, "deny": 1},
             "promoted": {"deny": 2},
             "impact": {"none": 1, "newly_denied": 1},
@@ -196,6 +201,18 @@ def test_all_edges_together_sum_up_to_the_batch(flows: list[dict[str, Any]], ran
         assert sum(sum(edge[share].values()) for edge in edges) == len(flows)
 
 
+def test_what_the_node_denied_is_never_in_one_edge_with_what_it_allowed() -> None:
+    edges = edges_of([FLOW, FLOW | {"action": "deny", "bytes_in": 1}, FLOW])
+    assert [(edge["logged"], edge["bytes_in"]) for edge in edges] == [({"allow": 2}, 20), ({"deny": 1}, 1)]
+
+
+def test_a_host_that_asks_its_own_pod_is_told_from_all_others() -> None:
+    probe = FLOW | {"reporter": "dst", "source_type": "hep", "source_namespace": "-", "host": "node-1"}
+    flows = [probe | {"source_name_aggr": "node-1"}, probe | {"source_name_aggr": "node-2"}]
+    private = probe | {"source_type": "net", "source_name_aggr": "pvt"}
+    assert [edge["own_host"] for edge in edges_of([*flows, private])] == [True, False, None]
+
+
 def test_messages_stay_far_below_what_kafka_takes_and_lose_nothing() -> None:
     net = FLOW | {"dest_type": "net", "dest_name_aggr": "pub", "dest_domains": ["x" * 600] * 20}
     flows = [net | {"dest_ip": f"192.0.{i // 250}.{i % 250}"} for i in range(300)]
@@ -206,19 +223,24 @@ def test_messages_stay_far_below_what_kafka_takes_and_lose_nothing() -> None:
     assert sum(len(json.loads(value)["edges"]) for _, value in messages) == len(flows)
 
 
+def labels(app: str, pod: str) -> dict[str, list[str]]:
+    return {"labels": [f"app={app}", f"pod={pod}", "tier=shop"]}
+
+
 def test_a_message_says_of_each_of_its_workloads_once_what_labels_its_endpoints_have_in_common() -> None:
     pods = [
-        FLOW | {"source_name": f"frontend-{n}", "dest_name_aggr": name, "dest_name": f"{name}{n}"}
+        FLOW
+        | {"source_name": f"frontend-{n}", "dest_name_aggr": name, "dest_name": f"{name}{n}"}
+        | {
+            "source_labels": labels("frontend", f"frontend-{n}"),
+            "dest_labels": labels(name[:-2], f"{name}{n}"),
+        }
         for n in range(2)
         for name in ("cart-*", "checkout-*")
     ]
     batch = batch_of(pods)
-    labels = [
-        frozenset({("app", each.name_aggr[:-2]), ("pod", each.name), ("tier", "shop")})
-        for each in batch.endpoints
-    ]
     verdicts = Verdicts("r1", np.zeros(len(pods), np.int64), OUTCOMES)
-    ((_, value),) = observe(batch, verdicts, labels)
+    ((_, value),) = observed(batch, verdicts)
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(json.loads(value))
     assert json.loads(value)["workloads"] == [
         {"type": "wep", "namespace": "shop", "name": name, "labels": {"app": name[:-2], "tier": "shop"}}
@@ -229,7 +251,7 @@ def test_a_message_says_of_each_of_its_workloads_once_what_labels_its_endpoints_
 def test_of_what_is_no_workload_no_labels_are_said() -> None:
     batch = batch_of([FLOW | {"dest_type": "net", "dest_name_aggr": "pub", "dest_namespace": "-"}])
     verdicts = Verdicts("r1", np.zeros(1, np.int64), OUTCOMES)
-    ((_, value),) = observe(batch, verdicts, [frozenset()] * len(batch.endpoints))
+    ((_, value),) = observed(batch, verdicts)
     assert [each["name"] for each in json.loads(value)["workloads"]] == ["frontend-*"]
 
 
@@ -241,7 +263,7 @@ def test_every_message_describes_the_workloads_of_its_own_edges() -> None:
     ]
     batch = batch_of(flows)
     verdicts = Verdicts("r1", np.zeros(len(flows), np.int64), OUTCOMES)
-    messages = observe(batch, verdicts, [frozenset({("app", "a")})] * len(batch.endpoints))
+    messages = observed(batch, verdicts)
     assert len(messages) > 1
     for _, value in messages:
         message = json.loads(value)

@@ -1,0 +1,156 @@
+"""Observations ▸ what they teach: parts to be added to what is known, by namespace, day and bucket."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, cast
+from zlib import crc32
+
+from pipeline.observe import HOUR_MS
+from pipeline.policy.policies import Direction
+from pipeline.recommend.labels import stable_labels
+from pipeline.recommend.learned import NONE, Described, EdgeKey, Learned, Seen, Who
+from pipeline.recommend.observations import Observations, ObservedEdge
+from pipeline.workload import workload_of
+
+BUCKETS = 32  # of a namespace's day: no value of the table outgrows a message
+MAX_EDGES = 1_000  # of a bucket; beyond them new ones are counted and left out
+HOURS_A_DAY = 24
+
+type NotLearned = Literal[
+    "denied", "forwarded", "no_workload", "own_host", "too_old", "in_the_future", "full"
+]
+
+
+class Place(NamedTuple):
+    """Where the table keeps a part: days are counted since the epoch, UTC."""
+
+    namespace: str
+    day: int
+    bucket: int
+
+    def __str__(self) -> str:
+        """The table's key; namespaces have no slash."""
+        return f"{self.namespace}/{self.day}/{self.bucket}"
+
+    @classmethod
+    def parse(cls, key: str) -> "Place":
+        """Of what `str` gave."""
+        namespace, day, bucket = key.rsplit("/", 2)
+        return cls(namespace, int(day), int(bucket))
+
+
+@dataclass(slots=True)
+class Lesson:
+    """What one message teaches, and the flows that teach nothing, by why."""
+
+    parts: dict[Place, Learned] = field(default_factory=dict)
+    not_learned: Counter[NotLearned] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours [first, last) since the epoch that can teach; `denied`: whether denied flows do too."""
+
+    first: int
+    last: int
+    denied: bool = False
+
+    def refuses(self, edge: ObservedEdge) -> NotLearned | None:
+        """Why an edge teaches nothing (DESIGN.md §6, 5 and 6); None where it does.
+
+        A host that asks its own pod is never policed, so that no policy has to let it in.
+        """
+        if edge.direction not in ("egress", "ingress"):
+            return "forwarded"
+        if edge.workload_type != "wep":
+            return "no_workload"
+        if edge.own_host:
+            return "own_host"
+        if edge.denied and not self.denied:
+            return "denied"
+        if edge.hour < self.first:
+            return "too_old"
+        return "in_the_future" if edge.hour >= self.last else None
+
+
+def learn(observations: Observations, window: Window) -> Lesson:
+    """What a message teaches, as parts for the places where they belong."""
+    lesson = Lesson()
+    told = {(each.type, each.namespace, each.name): each.labels for each in observations.workloads}
+    for edge in observations.edges:
+        if reason := window.refuses(edge):
+            lesson.not_learned[reason] += edge.flows
+            continue
+        local = edge.workload_type, observations.namespace, edge.workload
+        peer = edge.peer_type, edge.peer_namespace, edge.peer
+        key = _key(edge, _name(local, told), _name(peer, told))
+        day = edge.hour // HOURS_A_DAY
+        place = Place(observations.namespace, day, bucket_of(key))
+        part = lesson.parts.setdefault(place, Learned({}, {}, {}))
+        seen = _seen(edge)
+        before = part.edges.get(key)
+        part.edges[key] = before.plus(seen) if before else seen
+        for raw in (local, peer):
+            for who, described in _described(raw, told, edge.last):
+                known = part.workloads.get(who)
+                part.workloads[who] = known.plus(described) if known else described
+    return lesson
+
+
+def bucket_of(key: EdgeKey) -> int:
+    """Edges that differ in the peer's address only are together: many of them become one."""
+    return crc32(repr(key._replace(peer_ip="")).encode()) % BUCKETS
+
+
+def add(known: Learned, part: Learned) -> int:
+    """Add a part to what its place knows; returns the flows of new edges for which there is no room."""
+    room, left = MAX_EDGES - len(known.edges), 0
+    if len(part.edges) > room:
+        new = [key for key in sorted(part.edges) if key not in known.edges]
+        for key in new[max(0, room) :]:
+            left += part.edges.pop(key).flows
+    known.add(part)
+    return left
+
+
+def _key(edge: ObservedEdge, workload: str, peer: str) -> EdgeKey:
+    return EdgeKey(
+        cast("Direction", edge.direction),
+        workload,
+        edge.peer_type,
+        edge.peer_namespace,
+        peer,
+        edge.peer_ip or "",
+        NONE if edge.protocol is None else edge.protocol,
+        NONE if edge.port is None else edge.port,
+        edge.service_namespace or "",
+        edge.service or "",
+        edge.domains or (),
+    )
+
+
+def _seen(edge: ObservedEdge) -> Seen:
+    counts = (edge.started, edge.bytes_in + edge.bytes_out)
+    first, last = (edge.first, edge.example), (edge.last, edge.example)
+    return Seen({edge.hour: counts}, edge.flows, edge.connections, first, last)
+
+
+type _Raw = tuple[str, str, str]
+
+
+def _name(raw: _Raw, told: dict[_Raw, dict[str, str]]) -> str:
+    if raw[0] != "wep":
+        return raw[2]
+    return workload_of(raw[2], (f"{key}={value}" for key, value in told.get(raw, {}).items()))
+
+
+def _described(raw: _Raw, told: dict[_Raw, dict[str, str]], last: int) -> Iterator[tuple[Who, Described]]:
+    if raw in told:
+        who = Who(raw[0], raw[1], _name(raw, told))
+        yield who, Described(stable_labels(told[raw]), {raw[2]: last})
+
+
+def hour_of(ms: int) -> int:
+    """The hour since the epoch."""
+    return ms // HOUR_MS
