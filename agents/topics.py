@@ -51,6 +51,8 @@ class Topics:
         self.facts = Topic(prefix + "facts", 1)
         self.workers = Topic(prefix + "workers", 1)
         self.shipper_places = Topic(prefix + "shipper-places", 1)
+        self.recommendations = Topic(prefix + "policy-recommendations", shared)
+        self.decisions = Topic(prefix + "recommendation-decisions", 1)
 
     def __iter__(self) -> Iterator[Topic]:
         yield from vars(self).values()
