@@ -151,6 +151,14 @@ class Facts:
                 for version in timeline:
                     self._know_addresses(version.fact)
 
+    def pods(self) -> Iterator[Version[Pod]]:
+        """Every pod with an address of its own, alive or within the retention."""
+        return (version for version in self._pods if not version.fact.host_network)
+
+    def nodes(self) -> frozenset[Network]:
+        """Every address of any node that is known."""
+        return frozenset(net for nets in self._addresses.values() for net in nets)
+
     def pods_named(
         self, namespace: str, name: str, start: float = -inf, end: float = inf
     ) -> list[Version[Pod]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 from zlib import crc32
 
-from pipeline.observe import HOUR_MS
 from pipeline.policy.policies import Direction
 from pipeline.recommend.labels import stable_labels
 from pipeline.recommend.learned import NONE, Described, EdgeKey, Learned, Seen, Who
@@ -133,7 +132,7 @@ def _key(edge: ObservedEdge, workload: str, peer: str) -> EdgeKey:
 def _seen(edge: ObservedEdge) -> Seen:
     counts = (edge.started, edge.bytes_in + edge.bytes_out)
     first, last = (edge.first, edge.example), (edge.last, edge.example)
-    return Seen({edge.hour: counts}, edge.flows, edge.connections, first, last)
+    return Seen({edge.hour: counts}, edge.flows, edge.connections, edge.answers, first, last)
 
 
 type _Raw = tuple[str, str, str]
@@ -147,10 +146,6 @@ def _name(raw: _Raw, told: dict[_Raw, dict[str, str]]) -> str:
 
 def _described(raw: _Raw, told: dict[_Raw, dict[str, str]], last: int) -> Iterator[tuple[Who, Described]]:
     if raw in told:
-        who = Who(raw[0], raw[1], _name(raw, told))
-        yield who, Described(stable_labels(told[raw]), {raw[2]: last})
-
-
-def hour_of(ms: int) -> int:
-    """The hour since the epoch."""
-    return ms // HOUR_MS
+        # No labels at all mean that nobody knew them: hardly a pod has none.
+        labels = stable_labels(told[raw]) if raw[0] == "wep" else told[raw]
+        yield Who(raw[0], raw[1], _name(raw, told)), Described(labels or None, {raw[2]: last})

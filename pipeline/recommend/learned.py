@@ -43,6 +43,7 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
     hours: dict[int, tuple[int, int]]
     flows: int
     connections: int  # active in their intervals
+    answers: int  # packets of the server, or bytes: whether there were any
     first: tuple[int, str]  # ms since the epoch, and the document's id
     last: tuple[int, str]
 
@@ -56,6 +57,7 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
             hours,
             self.flows + other.flows,
             self.connections + other.connections,
+            self.answers + other.answers,
             min(self.first, other.first),
             max(self.last, other.last),
         )
@@ -77,19 +79,21 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
             return self
         begin, end = min(hours) * 3_600_000, (max(hours) + 1) * 3_600_000 - 1
         at = max(self.first, (begin, "")), min(self.last, (end, ""))
-        return Seen(hours, self.flows, self.connections, *at)
+        return Seen(hours, self.flows, self.connections, self.answers, *at)
 
 
 class Described(msgspec.Struct, array_like=True, gc=False):
-    """A workload: the labels that all its endpoints had at all times, and the names that flow logs
-    had for it, each with its last time (ms since the epoch)."""
+    """A workload: the labels that all its endpoints had at all times (None = nobody told), and the
+    names that flow logs had for it, each with its last time (ms since the epoch)."""
 
-    labels: dict[str, str]
+    labels: dict[str, str] | None
     names: dict[str, int]
 
     def plus(self, other: "Described") -> "Described":
         """Both together."""
-        labels = {k: v for k, v in self.labels.items() if other.labels.get(k) == v}
+        labels = self.labels if other.labels is None else other.labels
+        if self.labels is not None and other.labels is not None:
+            labels = {k: v for k, v in self.labels.items() if other.labels.get(k) == v}
         names = dict(self.names)
         for name, last in other.names.items():
             names[name] = max(last, names.get(name, last))

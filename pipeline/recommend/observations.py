@@ -32,6 +32,8 @@ class ObservedEdge(msgspec.Struct, gc=False):
     started: int
     bytes_in: int
     bytes_out: int
+    packets_in: int
+    packets_out: int
     logged: dict[str, int]
     enforced: dict[str, int]
     example: str
@@ -42,6 +44,13 @@ class ObservedEdge(msgspec.Struct, gc=False):
     service_namespace: str | None = None
     domains: tuple[str, ...] | None = None
     own_host: bool | None = None
+
+    @property
+    def answers(self) -> int:
+        """Packets of the server, bytes where packets were not counted: 0 where nobody answered."""
+        if self.packets_in or self.packets_out:
+            return self.packets_in if self.direction == "egress" else self.packets_out
+        return self.bytes_in if self.direction == "egress" else self.bytes_out
 
     @property
     def denied(self) -> bool:

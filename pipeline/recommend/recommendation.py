@@ -20,7 +20,7 @@ class Options:
     order: float = 1500.0  # after Kubernetes' own policies, which have 1000
     intra_namespace: Literal["allow", "pass"] = "allow"
     minimum_connections: int = 1  # of an edge that becomes a rule
-    minimum_hours: int = 1  # distinct ones in which it was seen
+    minimum_hours: int = 2  # distinct ones in which it was seen, once its namespace was for a day
     lookback_days: int = 14
     learn_denied: bool = False
     tighten: bool = False
@@ -75,11 +75,11 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What a policy admits beyond what was seen: triples of workload, peer workload, port; and addresses."""
+    """What a policy admits beyond what was seen: pairs of workloads that never talked, and addresses."""
 
     pairs: int
     addresses: int
-    all_pairs: int  # that no policy at all would admit
+    all_pairs: int  # that no policy at all would admit: the other baseline
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -135,7 +135,8 @@ class Recommendation(msgspec.Struct, frozen=True):
 class Decision(msgspec.Struct, frozen=True):
     """The value of topic recommendation-decisions, keyed by the recommendation's name.
 
-    A tombstone takes it back. An accepted one stays as `manifest` says, whatever is learned after it; an ignored one is not made again.
+    A tombstone takes it back. An accepted one stays as `manifest` says, whatever is learned after it; an
+    ignored one is not made again.
     """
 
     name: str

@@ -1,0 +1,109 @@
+"""What the policies in force already do for a workload: isolate it, allow its edges, widely or not."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from pipeline.facts import Facts
+from pipeline.match.verdict import Decision
+from pipeline.policy.policies import ENFORCED_KINDS, Direction, EntityMatch, Policies, Policy, Rule
+from pipeline.recommend.labels import SERVICE_ACCOUNT
+from pipeline.recommend.workloads import Workload
+
+_PROFILE = "pro:"
+_WITH_PORTS = (6, 17, 132)
+_WIDE = {4: 16, 6: 64}  # nets with shorter prefixes are wide
+
+type Standing = Literal["open", "earlier", "later"]
+
+
+class Existing:
+    """The enforced policies of one revision as seen from a place in a tier."""
+
+    def __init__(self, policies: Policies, facts: Facts, tier: str, order: float) -> None:
+        self._facts = facts
+        self._order = order
+        self._tiers = [each.name for each in policies.tiers]
+        self._denies = {each.name for each in policies.tiers if each.default_action == "deny"}
+        self._place = self._tiers.index(tier) if tier in self._tiers else len(self._tiers)
+        enforced = [each for each in policies.policies if not each.key.staged and each.workloads]
+        self._by_name = {str(each.key): each for each in enforced}
+        self._of: dict[str, list[Policy]] = defaultdict(list)
+        for policy in enforced:
+            self._of[policy.key.namespace].append(policy)
+
+    def isolates(self, workload: Workload, direction: Direction) -> bool:
+        """Whether what no policy allows it is denied already: by the end of a tier that selects it."""
+        labels = self._labels(workload)
+        return any(
+            direction in policy.types and policy.tier in self._denies and policy.selector.matches(labels)
+            for policy in (*self._of[workload.namespace], *self._of[""])
+        )
+
+    def standing(self, decision: Decision | None) -> Standing:
+        """Where an edge is decided: by no policy, or by one before or after the place that we propose for."""
+        if decision is None or decision.action != "allow" or decision.tier not in self._tiers:
+            return "open"
+        policy = self._by_name.get(decision.policy or "")
+        if policy is None:
+            return "open"
+        place = self._tiers.index(policy.tier), _number(policy.order)
+        return "earlier" if place < (self._place, self._order) else "later"
+
+    def wide(self, decision: Decision | None, direction: Direction) -> Policy | None:
+        """The policy that allows an edge by a rule without peers or without ports; None where it is tight."""
+        policy = self._by_name.get(decision.policy or "") if decision else None
+        if policy is None or decision is None or decision.rule is None or decision.rule < 0:
+            return None
+        rule = policy.rules(direction)[decision.rule]
+        return policy if _is_wide(rule, direction) else None
+
+    def _labels(self, workload: Workload) -> dict[str, str]:
+        inherited = {
+            f"pcns.{key}": value
+            for version in self._facts.namespaces.alive(workload.namespace)
+            for key, value in version.fact.labels.items()
+        }
+        own = dict(workload.stable or {})
+        return (
+            own
+            | inherited
+            | {
+                "projectcalico.org/namespace": workload.namespace,
+                "projectcalico.org/orchestrator": "k8s",
+                "pcns.projectcalico.org/name": workload.namespace,
+                "pcsa.projectcalico.org/name": own.get(SERVICE_ACCOUNT, ""),
+            }
+        )
+
+
+def enforced(policies: Policies) -> Iterator[Policy]:
+    """Those that are not staged."""
+    return (policy for policy in policies.policies if policy.key.kind not in ENFORCED_KINDS)
+
+
+def _number(order: float | None) -> float:
+    return float("inf") if order is None else order
+
+
+def _is_wide(rule: Rule, direction: Direction) -> bool:
+    peer = rule.source if direction == "ingress" else rule.destination
+    ports = rule.destination
+    narrow_ports = bool(ports.ports or ports.named_ports or ports.service)
+    has_ports = rule.protocol in (None, *_WITH_PORTS)
+    return not _narrow(peer) or (has_ports and not narrow_ports)
+
+
+def _narrow(peer: EntityMatch) -> bool:
+    """Whether a rule says who the peer may be."""
+    if peer.service or peer.domains:
+        return True
+    if peer.nets:
+        return all(net.prefixlen >= _WIDE[net.version] for net in peer.nets)
+    return peer.selector is not None and bool(_named(peer.selector.keys()))
+
+
+def _named(keys: Iterable[str]) -> list[str]:
+    return [
+        key for key in keys if key not in ("projectcalico.org/namespace", "projectcalico.org/orchestrator")
+    ]

@@ -1,0 +1,52 @@
+"""Flow files ▸ what they teach, without any server: the walk that the stream takes, in one process."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pipeline.decode import Limits
+from pipeline.flow import Message
+from pipeline.judge import Judge
+from pipeline.observe import observe
+from pipeline.process import Processed, process
+from pipeline.recommend.learn import NotLearned, Place, Window, add, learn
+from pipeline.recommend.learned import Learned, together
+from pipeline.recommend.observations import read_observations
+
+EVER = Window(0, 1 << 40)
+
+
+@dataclass(slots=True)
+class Lessons:
+    """All that was learned, by place, and how many flows taught nothing, by why."""
+
+    window: Window
+    places: dict[Place, Learned] = field(default_factory=dict)
+    not_learned: Counter[NotLearned] = field(default_factory=Counter)
+
+    def take(self, processed: Processed) -> None:
+        """Learn from a batch."""
+        for _, value in observe(processed.batch, processed.verdicts, processed.resolved):
+            lesson = learn(read_observations(value), self.window)
+            self.not_learned.update(lesson.not_learned)
+            for place, part in lesson.parts.items():
+                known = self.places.setdefault(place, Learned({}, {}, {}))
+                if left := add(known, part):
+                    self.not_learned["full"] += left
+
+    def known(self, lookback_days: int) -> dict[str, Learned]:
+        """What is known of each namespace, of so many days up to the newest."""
+        newest = max((place.day for place in self.places), default=0)
+        by_namespace: dict[str, list[Learned]] = {}
+        for place in sorted(self.places):
+            if place.day > newest - lookback_days:
+                by_namespace.setdefault(place.namespace, []).append(self.places[place])
+        return {namespace: together(parts) for namespace, parts in by_namespace.items()}
+
+
+def learn_flows(batches: Iterable[list[Message]], judge: Judge, lessons: Lessons) -> Iterable[Processed]:
+    """Learn from each batch of flow messages; yields what became of it, for its rejects."""
+    for messages in batches:
+        processed = process(messages, judge, None, Limits())
+        lessons.take(processed)
+        yield processed

@@ -1,0 +1,212 @@
+"""The other side of an edge as a rule names it, the narrowest way that lasts (DESIGN.md §6, 4)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipeline.addresses import PRIVATE, networks_of
+from pipeline.facts import Facts
+from pipeline.policy.policies import Network, NetworkSet
+from pipeline.recommend.learned import NONE, SEVERAL, EdgeKey, Learned
+from pipeline.recommend.widen import nets_of, private
+from pipeline.recommend.workloads import Inventory, Namespace
+
+type PeerKind = Literal[
+    "dns", "service", "workload", "namespace", "network_set", "host", "domain", "cidr", "private", "public"
+]
+KINDS: tuple[PeerKind, ...] = (
+    "dns", "service", "workload", "namespace", "network_set", "host", "domain", "cidr", "private", "public"
+)  # fmt: skip
+DNS_PORT = 53
+DNS_LABEL = ("k8s-app", "kube-dns")
+DNS_NAMESPACE = "kube-system"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A peer of rules; `entity` is what stands under source or destination, `workloads` are those of
+    the cluster that it is known to admit, as (namespace, name)."""
+
+    kind: PeerKind
+    namespace: str
+    name: str
+    entity: Mapping[str, Any] = field(compare=False, hash=False)
+    workloads: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False, hash=False)
+    more_addresses: int = field(default=0, compare=False, hash=False)
+    widening: str | None = field(default=None, compare=False, hash=False)
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        return KINDS.index(self.kind), self.namespace, self.name
+
+    def __str__(self) -> str:
+        kind = self.kind.replace("_", " ")
+        return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}".strip()
+
+
+class Peers:
+    """Names the peers of one namespace's edges."""
+
+    def __init__(
+        self, namespace: str, learned: Learned, facts: Facts, sets: Iterable[NetworkSet], inventory: Inventory
+    ) -> None:
+        self._namespace = namespace
+        self._learned = learned
+        self._facts = facts
+        self._sets = {(each.namespace, each.name): each for each in sets}
+        self._nodes = inventory.nodes
+        self.namespaces: dict[str, Namespace] = inventory.namespaces(learned)
+
+    def of(self, key: EdgeKey, *, domains: bool, whole_namespace: bool) -> Peer | None:
+        """The peer of an edge; None where only addresses tell it (`of_addresses`)."""
+        if service := self._service(key):
+            return service
+        if key.peer_type == "wep":
+            return self._workload(key, whole_namespace=whole_namespace)
+        if key.peer_type == "ns" and (found := self._network_set(key)):
+            return found
+        if key.peer_type == "hep":
+            return self._hosts()
+        if key.domains and domains and key.direction == "egress":
+            return Peer("domain", "", ", ".join(key.domains), {"domains": list(key.domains)})
+        return None
+
+    def dns(self) -> Peer:
+        """The cluster's own DNS servers, which every egress policy lets through first."""
+        entity = self._selector(DNS_NAMESPACE, "k8s-app == 'kube-dns'")
+        known = self.namespaces.get(DNS_NAMESPACE)
+        names = known.workloads.values() if known else ()
+        found = frozenset((DNS_NAMESPACE, each.name) for each in names if DNS_LABEL in each.ever)
+        return Peer("dns", DNS_NAMESPACE, "kube-dns", entity, found)
+
+    def is_dns(self, key: EdgeKey) -> bool:
+        """Whether an edge is what `dns` lets through."""
+        if key.port != DNS_PORT or key.direction != "egress" or key.protocol not in (6, 17):
+            return False
+        return (key.peer_namespace, key.peer) in self.dns().workloads
+
+    def of_addresses(self, keys: Iterable[EdgeKey], *, domains: bool) -> list[Peer]:
+        """Peers for edges of one protocol and port that only addresses tell."""
+        own = list(keys)
+        exact = {net for key in own for net in networks_of((key.peer_ip,)) if not _resolved(key, domains)}
+        peers = []
+        for is_private in (True, False):
+            nets = [net for net in exact if private(net) == is_private]
+            wide = any(_open(key, is_private) or (not is_private and _resolved(key, domains)) for key in own)
+            found = None if wide else nets_of(nets)
+            if wide or (nets and found is None):
+                peers.append(self._region(is_private, nets))
+            elif found and nets:
+                peers.append(self._cidr(nets, found.nets, found.more))
+        return peers
+
+    def _service(self, key: EdgeKey) -> Peer | None:
+        """Where the facts know that the port is one of the service's."""
+        if key.direction != "egress" or not key.service:
+            return None
+        name = key.service_namespace, key.service
+        ports = {port for version in self._facts.slices(name) for port in version.fact.ports}
+        if not {(key.protocol, key.port), (None, None), (key.protocol, None)} & ports:
+            return None
+        behind = frozenset({(key.peer_namespace, key.peer)} if key.peer_type == "wep" else ())
+        return Peer(
+            "service", *name, {"services": {"name": key.service, "namespace": key.service_namespace}}, behind
+        )
+
+    def _workload(self, key: EdgeKey, *, whole_namespace: bool) -> Peer:
+        namespace = self.namespaces.get(key.peer_namespace)
+        selected = namespace.selected(key.peer) if namespace and not whole_namespace else None
+        if selected is None:
+            everyone = namespace.workloads if namespace else (key.peer,)
+            names = frozenset((key.peer_namespace, name) for name in everyone)
+            why = f"{key.peer} has no label to tell it by: admits every workload of {key.peer_namespace}"
+            return Peer(
+                "namespace", "", key.peer_namespace, self._selector(key.peer_namespace, None), names, 0,
+                None if whole_namespace else why,
+            )  # fmt: skip
+        names = frozenset((key.peer_namespace, name) for name in (key.peer, *selected.also))
+        too = ", ".join(selected.also)
+        alike = f"no label tells them apart: admits {too} too" if too else None
+        entity = self._selector(key.peer_namespace, str(selected))
+        first = min((key.peer, *selected.also))
+        return Peer("workload", key.peer_namespace, first, entity, names, 0, alike)
+
+    def _selector(self, namespace: str, selector: str | None) -> dict[str, str]:
+        """An entity's selectors: without a namespace's a rule means its own (CALICO.md §3.1)."""
+        if selector is None:
+            return {"namespaceSelector": f"projectcalico.org/name == '{namespace}'"}
+        if namespace == self._namespace:
+            return {"selector": selector}
+        return {"selector": selector, "namespaceSelector": f"projectcalico.org/name == '{namespace}'"}
+
+    def _network_set(self, key: EdgeKey) -> Peer | None:
+        """By the set's labels, where these tell it from all other sets; else by its nets."""
+        found = self._sets.get((key.peer_namespace, key.peer))
+        if found is None:
+            return None
+        scope = key.peer_namespace or "global()"
+        others = [each for each in self._sets.values() if each is not found]
+        for label, value in found.labels:
+            alone = not any((label, value) in each.labels for each in others)
+            if alone and not label.startswith("projectcalico.org/"):
+                entity = self._selector(key.peer_namespace, f"{label} == '{value}'")
+                if scope == "global()":
+                    entity["namespaceSelector"] = scope
+                return Peer("network_set", key.peer_namespace, key.peer, entity)
+        nets = [str(net) for net in found.nets]
+        why = "no label tells this network set from others: its nets of today"
+        return (
+            Peer("network_set", key.peer_namespace, key.peer, {"nets": nets}, frozenset(), 0, why)
+            if nets
+            else None
+        )
+
+    def _hosts(self) -> Peer:
+        """Host endpoints as hosts: by a label that all of them have."""
+        heps = [
+            described.labels or {} for who, described in self._learned.workloads.items() if who.type == "hep"
+        ]
+        common = set.intersection(*(set(labels) for labels in heps)) if heps else set()
+        selector = "has(kubernetes.io/hostname)" if "kubernetes.io/hostname" in common else "all()"
+        why = "nodes come and go: admits every host endpoint of the cluster"
+        entity = {"selector": selector, "namespaceSelector": "global()"}
+        return Peer("host", "", "endpoints of the nodes", entity, frozenset(), 0, why)
+
+    def _cidr(self, seen: list[Network], nets: tuple[Network, ...], more: int) -> Peer:
+        """Nets of addresses; where all are nodes' they are hosts."""
+        hosts = all(net in self._nodes for net in seen)
+        why = [f"admits {more:,} addresses that were not seen"] if more else []
+        why += ["nodes come and go: their addresses of today"] if hosts else []
+        texts = [str(net) for net in nets]
+        name = "addresses of nodes" if hosts else ("private" if private(seen[0]) else "public")
+        return Peer(
+            "host" if hosts else "cidr", "", name, {"nets": texts}, frozenset(), more, "; ".join(why) or None
+        )
+
+    def _region(self, is_private: bool, seen: list[Network]) -> Peer:
+        nets = [str(net) for net in PRIVATE]
+        size = sum(net.num_addresses for net in PRIVATE)
+        told = "no addresses were logged" if not seen else f"more than {len(seen):,} addresses were seen"
+        if is_private:
+            why = f"{told}: admits all {size - len(seen):,} private ones"
+            return Peer("private", "", "addresses", {"nets": nets}, frozenset(), size - len(seen), why)
+        more = 2**32 - size - len(seen)
+        why = f"{told}: admits all {more:,} public IPv4 addresses, and IPv6"
+        return Peer("public", "", "addresses", {"notNets": nets}, frozenset(), more, why)
+
+
+def _resolved(key: EdgeKey, domains: bool) -> bool:
+    """Whether addresses of today say little: a name stands for them that no rule can hold."""
+    return bool(key.domains) and not domains and key.direction == "egress"
+
+
+def _open(key: EdgeKey, is_private: bool) -> bool:
+    """Whether an edge may be of any address of a region."""
+    if key.peer_ip not in ("", SEVERAL):
+        return False
+    return key.peer == "pvt" if is_private else key.peer != "pvt"
+
+
+def ports_known(key: EdgeKey) -> bool:
+    """Whether the record tells the port."""
+    return key.port != NONE
