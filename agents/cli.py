@@ -12,11 +12,12 @@ from agents.replay_rejects import RejectsError
 from agents.ship_flows import ShipError
 from agents.topics import TopicError
 from pipeline.cli.judge import judge
+from pipeline.cli.recommend import recommend
 from pipeline.cli.settings import settings
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
-COMMANDS = (judge, publish, worker, ship, status, rejects, settings)
+COMMANDS = (judge, recommend, publish, worker, ship, status, rejects, settings)
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),

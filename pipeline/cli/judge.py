@@ -7,18 +7,12 @@ import click
 import orjson
 from rich.console import Console
 
+from pipeline.cli.inputs import UNREADABLE, load_judge, say_rejects
 from pipeline.decode import Limits
-from pipeline.facts import Facts
 from pipeline.flow_files import read_batches
 from pipeline.impact import Summary
-from pipeline.judge import Judge
-from pipeline.policy.load import load_paths
-from pipeline.policy.revision import to_policies
 from pipeline.process import Processed, process
 from pipeline.report import render
-
-SHOWN_REJECTS = 20
-UNREADABLE = 1  # exit code: some lines are no flows
 
 
 @click.command()
@@ -43,7 +37,7 @@ def judge(
     lines were no flows; they are named on standard error.
     """
     console = Console(stderr=True)
-    judging = _judge(directories, cluster, max_cells, console)
+    judging = load_judge(directories, cluster, max_cells, console)
     total = Summary()
     for policy in judging.policies.policies:
         if policy.key.staged:
@@ -53,7 +47,7 @@ def judge(
         for messages in read_batches(flows):
             # Recorded flows may be of any age: without a clock none is too old.
             processed = process(messages, judging, None, Limits())
-            _say_rejects(processed, flows, rejected, console)
+            say_rejects(processed, flows, rejected, console)
             rejected += len(processed.rejects)
             _give_out(processed, total if summary else None)
     except OSError as error:
@@ -63,21 +57,6 @@ def judge(
     if rejected:
         console.print(f"{rejected:,} lines are no flows that can be read.", style="red")
         raise SystemExit(UNREADABLE)
-
-
-def _judge(directories: tuple[Path, ...], cluster: str, max_cells: int, console: Console) -> Judge:
-    loaded = load_paths(directories)
-    loaded.require()
-    for warning in loaded.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    facts = Facts.from_resources(resource.plain for resource in loaded.facts)
-    return Judge(to_policies(loaded), facts, cluster, 0, max_cells)
-
-
-def _say_rejects(processed: Processed, flows: tuple[str, ...], before: int, console: Console) -> None:
-    for reject in processed.rejects[: max(0, SHOWN_REJECTS - before)]:
-        place = f"{flows[reject.origin.partition]}:{reject.origin.offset + 1}"
-        console.print(f"{place}: {reject.reason}", style="red", markup=False, highlight=False)
 
 
 def _give_out(processed: Processed, total: Summary | None) -> None:
