@@ -31,4 +31,15 @@ _Dumper.add_representer(float, _number)
 
 def to_yaml(manifest: dict[str, Any]) -> str:
     """The manifest as block-style YAML, its keys in their order."""
-    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=2**30, allow_unicode=True)
+    return _dump(manifest, flow=False)
+
+
+def to_line(value: Any) -> str:
+    """A part of a manifest in one line."""
+    return _dump([value], flow=True).strip()[1:-1]
+
+
+def _dump(value: Any, *, flow: bool) -> str:
+    return yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=flow, sort_keys=False, width=2**30, allow_unicode=True
+    )
