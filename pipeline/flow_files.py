@@ -15,6 +15,7 @@ import zstandard
 from pipeline.flow import Message
 
 BATCH_LINES = 20_000
+BLOCK_LINES, MESSAGE_LINES = 60_000, 500
 CHUNK = 1 << 20  # bytes
 STANDARD_INPUT = "-"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -31,6 +32,26 @@ def read_batches(names: Sequence[str]) -> Iterator[list[Message]]:
                 now = int(time.time() * 1000)
                 numbered = enumerate(lines, first)
                 yield [Message(line, "file", number, at, now) for at, line in numbered if line.strip()]
+                first += len(lines)
+
+
+def read_blocks(names: Sequence[str]) -> Iterator[list[Message]]:
+    """The same in messages of many lines: `offset` is the first line of a message, from 0."""
+    for number, name in enumerate(names):
+        first = 0
+        with open_lines(name) as file:
+            rows = iter(file)
+            while lines := list(islice(rows, BLOCK_LINES)):
+                now = int(time.time() * 1000)
+                if any(line[:1] in (b"[", b"\n", b"\r") for line in lines):  # one by one, for their numbers
+                    numbered = enumerate(lines, first)
+                    yield [Message(line, "file", number, at, now) for at, line in numbered if line.strip()]
+                else:
+                    parts = range(0, len(lines), MESSAGE_LINES)
+                    yield [
+                        Message(b"".join(lines[at : at + MESSAGE_LINES]), "file", number, first + at, now)
+                        for at in parts
+                    ]
                 first += len(lines)
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.dead_letter import Reject
 from pipeline.facts import Facts
 from pipeline.judge import Judge
 from pipeline.policy.load import load_paths
 from pipeline.policy.revision import to_policies
-from pipeline.process import Processed
 
 SHOWN_REJECTS = 20
 UNREADABLE = 1  # exit code: some lines are no flows
@@ -26,8 +26,12 @@ def load_judge(directories: Iterable[Path], cluster: str, max_cells: int, consol
     return Judge(to_policies(loaded), facts, cluster, 0, max_cells)
 
 
-def say_rejects(processed: Processed, flows: Sequence[str], before: int, console: Console) -> None:
-    """Name the first lines that are no flows, of which `before` were named already."""
-    for reject in processed.rejects[: max(0, SHOWN_REJECTS - before)]:
-        place = f"{flows[reject.origin.partition]}:{reject.origin.offset + 1}"
+def say_rejects(
+    rejects: Sequence[Reject], flows: Sequence[str], before: int, console: Console, *, blocks: bool = False
+) -> None:
+    """Name the first lines that are no flows, of which `before` were named already; `blocks`: messages
+    hold many lines."""
+    for reject in rejects[: max(0, SHOWN_REJECTS - before)]:
+        line = reject.origin.offset + 1 + (reject.origin.row or 0 if blocks else 0)
+        place = f"{flows[reject.origin.partition]}:{line}"
         console.print(f"{place}: {reject.reason}", style="red", markup=False, highlight=False)

@@ -47,7 +47,7 @@ def judge(
         for messages in read_batches(flows):
             # Recorded flows may be of any age: without a clock none is too old.
             processed = process(messages, judging, None, Limits())
-            say_rejects(processed, flows, rejected, console)
+            say_rejects(processed.rejects, flows, rejected, console)
             rejected += len(processed.rejects)
             _give_out(processed, total if summary else None)
     except OSError as error:

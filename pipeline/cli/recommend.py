@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.inputs import UNREADABLE, load_judge, say_rejects
-from pipeline.flow_files import read_batches
+from pipeline.flow_files import read_blocks
 from pipeline.judge import Judge
 from pipeline.recommend.learn import Window
 from pipeline.recommend.offline import Lessons, learn_flows
@@ -115,10 +115,10 @@ def _learn(flows: tuple[str, ...], judge: Judge, options: Options, console: Cons
         transient=True,
     ) as progress:
         task = progress.add_task("", total=None)
-        for processed in learn_flows(read_batches(flows), judge, lessons):
-            say_rejects(processed, flows, rejected, console)
-            rejected += len(processed.rejects)
-            progress.advance(task, len(processed.batch))
+        for count, rejects in learn_flows(read_blocks(flows), judge, lessons):
+            say_rejects(rejects, flows, rejected, console, blocks=True)
+            rejected += len(rejects)
+            progress.advance(task, count)
     return lessons, rejected
 
 

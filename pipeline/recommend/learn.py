@@ -1,7 +1,6 @@
 """Observations ▸ what they teach: parts to be added to what is known, by namespace, day and bucket."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 from zlib import crc32
@@ -76,30 +75,65 @@ class Window:
 def learn(observations: Observations, window: Window) -> Lesson:
     """What a message teaches, as parts for the places where they belong."""
     lesson = Lesson()
-    told = {(each.type, each.namespace, each.name): each.labels for each in observations.workloads}
+    workloads = _Workloads(observations)
     for edge in observations.edges:
         if reason := window.refuses(edge):
             lesson.not_learned[reason] += edge.flows
             continue
         local = edge.workload_type, observations.namespace, edge.workload
         peer = edge.peer_type, edge.peer_namespace, edge.peer
-        key = _key(edge, _name(local, told), _name(peer, told))
-        day = edge.hour // HOURS_A_DAY
-        place = Place(observations.namespace, day, bucket_of(key))
-        part = lesson.parts.setdefault(place, Learned({}, {}, {}))
+        key = _key(edge, workloads.name(local), workloads.name(peer))
+        place = Place(observations.namespace, edge.hour // HOURS_A_DAY, bucket_of(key))
+        part = lesson.parts.get(place)
+        if part is None:
+            part = lesson.parts[place] = Learned({}, {}, {})
         seen = _seen(edge)
         before = part.edges.get(key)
         part.edges[key] = before.plus(seen) if before else seen
         for raw in (local, peer):
-            for who, described in _described(raw, told, edge.last):
-                known = part.workloads.get(who)
-                part.workloads[who] = known.plus(described) if known else described
+            workloads.describe(raw, edge.last, part)
     return lesson
+
+
+type _Raw = tuple[str, str, str]  # type, namespace, name as flow logs have it
+
+
+class _Workloads:
+    """The workloads of a message: each worked out once."""
+
+    def __init__(self, observations: Observations) -> None:
+        self._told = {(each.type, each.namespace, each.name): each.labels for each in observations.workloads}
+        self._names: dict[_Raw, str] = {}
+        self._labels: dict[_Raw, dict[str, str] | None] = {}
+
+    def name(self, raw: _Raw) -> str:
+        """What stays of a name from rollout to rollout."""
+        found = self._names.get(raw)
+        if found is None:
+            labels = (f"{key}={value}" for key, value in self._told.get(raw, {}).items())
+            found = self._names[raw] = workload_of(raw[2], labels) if raw[0] == "wep" else raw[2]
+        return found
+
+    def describe(self, raw: _Raw, last: int, part: Learned) -> None:
+        """Tell a part of a workload that was seen at a time (ms since the epoch)."""
+        if raw not in self._told:
+            return
+        if raw not in self._labels:
+            own = self._told[raw]
+            # No labels at all mean that nobody knew them: hardly a pod has none.
+            self._labels[raw] = (stable_labels(own) if raw[0] == "wep" else own) or None
+        who, labels = Who(raw[0], raw[1], self.name(raw)), self._labels[raw]
+        known = part.workloads.get(who)
+        if known is None:
+            part.workloads[who] = Described(labels, {raw[2]: last})
+        elif known.labels != labels or known.names.get(raw[2], 0) < last:
+            part.workloads[who] = known.plus(Described(labels, {raw[2]: last}))
 
 
 def bucket_of(key: EdgeKey) -> int:
     """Edges that differ in the peer's address only are together: many of them become one."""
-    return crc32(repr(key._replace(peer_ip="")).encode()) % BUCKETS
+    own = f"{key.direction} {key.workload} {key.peer_type} {key.peer_namespace} {key.peer} {key.port}"
+    return crc32(own.encode()) % BUCKETS
 
 
 def add(known: Learned, part: Learned) -> int:
@@ -133,19 +167,3 @@ def _seen(edge: ObservedEdge) -> Seen:
     counts = (edge.started, edge.bytes_in + edge.bytes_out)
     first, last = (edge.first, edge.example), (edge.last, edge.example)
     return Seen({edge.hour: counts}, edge.flows, edge.connections, edge.answers, first, last)
-
-
-type _Raw = tuple[str, str, str]
-
-
-def _name(raw: _Raw, told: dict[_Raw, dict[str, str]]) -> str:
-    if raw[0] != "wep":
-        return raw[2]
-    return workload_of(raw[2], (f"{key}={value}" for key, value in told.get(raw, {}).items()))
-
-
-def _described(raw: _Raw, told: dict[_Raw, dict[str, str]], last: int) -> Iterator[tuple[Who, Described]]:
-    if raw in told:
-        # No labels at all mean that nobody knew them: hardly a pod has none.
-        labels = stable_labels(told[raw]) if raw[0] == "wep" else told[raw]
-        yield Who(raw[0], raw[1], _name(raw, told)), Described(labels or None, {raw[2]: last})

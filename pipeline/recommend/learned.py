@@ -49,10 +49,10 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
 
     def plus(self, other: "Seen") -> "Seen":
         """Both together."""
-        hours = dict(self.hours)
-        for hour, (started, size) in other.hours.items():
-            before = hours.get(hour, (0, 0))
-            hours[hour] = before[0] + started, before[1] + size
+        hours = self.hours | other.hours
+        for hour in self.hours.keys() & other.hours.keys():
+            mine, others = self.hours[hour], other.hours[hour]
+            hours[hour] = mine[0] + others[0], mine[1] + others[1]
         return Seen(
             hours,
             self.flows + other.flows,
@@ -94,6 +94,8 @@ class Described(msgspec.Struct, array_like=True, gc=False):
         labels = self.labels if other.labels is None else other.labels
         if self.labels is not None and other.labels is not None:
             labels = {k: v for k, v in self.labels.items() if other.labels.get(k) == v}
+        if labels == self.labels and all(self.names.get(n, 0) >= last for n, last in other.names.items()):
+            return self
         names = dict(self.names)
         for name, last in other.names.items():
             names[name] = max(last, names.get(name, last))
@@ -122,7 +124,8 @@ class Learned(msgspec.Struct):
             self.workloads[who] = told.plus(described) if told else described
         for partition, offset in other.counted.items():
             self.counted[partition] = max(offset, self.counted.get(partition, offset))
-        self._fold_addresses()
+        if any(key.peer_ip for key in other.edges):
+            self._fold_addresses()
 
     def _fold_addresses(self) -> None:
         """Make edges that differ in their address one, where there are too many."""

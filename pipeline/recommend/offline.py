@@ -1,14 +1,14 @@
 """Flow files ▸ what they teach, without any server: the walk that the stream takes, in one process."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.decode import Limits
+from pipeline.dead_letter import Reject
+from pipeline.decode import decode
 from pipeline.flow import Message
 from pipeline.judge import Judge
 from pipeline.observe import observe
-from pipeline.process import Processed, process
 from pipeline.recommend.learn import NotLearned, Place, Window, add, learn
 from pipeline.recommend.learned import Learned, together
 from pipeline.recommend.observations import read_observations
@@ -24,9 +24,9 @@ class Lessons:
     places: dict[Place, Learned] = field(default_factory=dict)
     not_learned: Counter[NotLearned] = field(default_factory=Counter)
 
-    def take(self, processed: Processed) -> None:
-        """Learn from a batch."""
-        for _, value in observe(processed.batch, processed.verdicts, processed.resolved):
+    def take(self, values: Iterable[bytes]) -> None:
+        """Learn from messages of observations."""
+        for value in values:
             lesson = learn(read_observations(value), self.window)
             self.not_learned.update(lesson.not_learned)
             for place, part in lesson.parts.items():
@@ -44,9 +44,16 @@ class Lessons:
         return {namespace: together(parts) for namespace, parts in by_namespace.items()}
 
 
-def learn_flows(batches: Iterable[list[Message]], judge: Judge, lessons: Lessons) -> Iterable[Processed]:
-    """Learn from each batch of flow messages; yields what became of it, for its rejects."""
+def learn_flows(
+    batches: Iterable[list[Message]], judge: Judge, lessons: Lessons
+) -> Iterator[tuple[int, list[Reject]]]:
+    """Learn from each batch of flow messages: decode ▸ resolve ▸ evaluate ▸ observe ▸ learn.
+
+    Yields how many flows it had, and what could not be read of it.
+    """
     for messages in batches:
-        processed = process(messages, judge, None, Limits())
-        lessons.take(processed)
-        yield processed
+        decoded = decode(messages)
+        resolved = judge.resolve(decoded.batch)
+        verdicts = judge.evaluate(decoded.batch, resolved)
+        lessons.take(value for _, value in observe(decoded.batch, verdicts, resolved))
+        yield len(decoded.batch), decoded.rejects
