@@ -5,10 +5,12 @@ from typing import Any
 
 import yaml
 
+from pipeline.recommend.alike import alike
 from pipeline.recommend.render import to_line
-from pipeline.recommend.rewrite import LayoutError, alike, rewrite
+from pipeline.recommend.rewrite import LayoutError, rewrite
 
 _SHOWN = 120  # characters of a value
+_NOT_YAML = "it is not YAML of one policy"
 _ABSENT: Any = object()
 
 
@@ -23,21 +25,27 @@ class MergeError(ValueError):
 def merge(base: str, ours: str, theirs: str) -> str:
     """The text that a person made of `base`, with what `theirs` changed in it. Raises MergeError."""
     try:
-        said = yaml.safe_load(ours)
-        if not isinstance(said, dict):
-            raise MergeError("it is not YAML of one policy")
-        merging = _Merging()
-        merged = merging.value("", yaml.safe_load(base), said, yaml.safe_load(theirs))
-        if merging.conflicts:
-            raise MergeError(*merging.conflicts)
-        return ours if merged == said else rewrite(ours, merged)
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise MergeError(f"{line}it is not YAML of one policy: {error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise MergeError(f"it is not YAML of one policy: {error}") from None
+        return _merge(base, ours, theirs)
+    except MergeError:
+        raise
     except LayoutError as error:
         raise MergeError(str(error)) from None
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise MergeError(f"{line}{_NOT_YAML}: {error.problem or error.context}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # the last: of dates and long numbers
+        raise MergeError(f"{_NOT_YAML}: {' '.join(str(error).split())}") from None
+
+
+def _merge(base: str, ours: str, theirs: str) -> str:
+    said = yaml.safe_load(ours)
+    if not isinstance(said, dict):
+        raise MergeError(_NOT_YAML)
+    merging = _Merging()
+    merged = merging.value("", yaml.safe_load(base), said, yaml.safe_load(theirs))
+    if merging.conflicts:
+        raise MergeError(*merging.conflicts)
+    return ours if merged == said else rewrite(ours, merged)
 
 
 class _Merging:

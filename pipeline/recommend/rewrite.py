@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
+from pipeline.recommend.alike import alike
 from pipeline.recommend.render import to_line, to_yaml
 from pipeline.recommend.yaml_text import Part, YamlText
 
 _SHOWN = 120  # characters of what goes
-_NOT_THE_PEER = {"ports", "notPorts", "icmp", "notICMP", "metadata"}
 
 
 class LayoutError(ValueError):
@@ -26,17 +26,6 @@ def rewrite(text: str, new: Any) -> str:
     if changed is None or yaml.safe_load(changed) != new:
         raise LayoutError("it is written in a way that only its author can change")
     return changed
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Whether two rules are about the same peer and protocol: one is then the other, changed."""
-    return isinstance(one, dict) and isinstance(other, dict) and _peer(one) == _peer(other)
-
-
-def _peer(rule: dict[str, Any]) -> dict[str, Any]:
-    parts = {name: value for name, value in rule.items() if name not in _NOT_THE_PEER}
-    peer = {name: _peer(value) if isinstance(value, dict) else value for name, value in parts.items()}
-    return {name: value for name, value in peer.items() if value != {}}
 
 
 class _Rewriting:

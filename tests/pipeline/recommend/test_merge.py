@@ -51,3 +51,14 @@ def test_what_is_recommended_is_written_as_it_is_rendered(case):
     for name in ("before", "recommended"):
         text = (case / f"{name}.yaml").read_text()
         assert to_yaml(yaml.safe_load(text)) == text
+
+
+WRONG = ["2024-13-45", "&a [*a]", "!!python/object:os.system {}", "{[a]: b}", "\x07", "1" * 5000, "*nowhere"]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: value[:20])
+def test_whatever_a_person_wrote_is_a_conflict_in_words_at_worst(value):
+    before, recommended = to_yaml({"spec": {"order": 1}}), to_yaml({"spec": {"order": 2}})
+    with pytest.raises(MergeError) as told:
+        merge(before, f"{before}more: {value}\nspec: 1\n", recommended)
+    assert "\n" not in told.value.reasons[0]

@@ -12,6 +12,7 @@ from pipeline.recommend.render import to_yaml
 
 type Rules = dict[str, frozenset[int]]  # ports by peer
 
+NONE: frozenset[int] = frozenset()
 PORTS = st.frozensets(st.integers(1, 4), min_size=1)
 RULES = st.dictionaries(st.sampled_from("abcde"), PORTS)
 SIDES = st.tuples(RULES, RULES, RULES)  # before, by hand, recommended
@@ -46,21 +47,25 @@ def expected(before: Rules, by_hand: Rules, recommended: Rules) -> list[tuple[st
     """The rules of the merged policy; None for a conflict."""
     merged: list[tuple[str, frozenset[int]]] = []
     for peer in {*before, *by_hand, *recommended}:
-        base, ours, theirs = (side.get(peer) for side in (before, by_hand, recommended))
-        if theirs in (base, ours):
-            wanted = [ours]
-        elif ours == base:
-            wanted = [theirs]
-        elif base is None:
-            wanted = [ours, theirs]  # both have one for a new peer
-        elif ours and theirs:
-            wanted = [(ours & theirs) | (ours - base) | (theirs - base)]
-        else:
+        wanted = of_peer(*(side.get(peer, NONE) for side in (before, by_hand, recommended)))
+        if wanted is None:
             return None
-        if frozenset() in wanted:
-            return None  # no ports are all ports: nobody wanted that
         merged += [(peer, ports) for ports in wanted if ports]
     return sorted(merged, key=repr)
+
+
+def of_peer(
+    base: frozenset[int], ours: frozenset[int], theirs: frozenset[int]
+) -> list[frozenset[int]] | None:
+    """A rule that shares no port with the one before is another rule; none: there is no rule."""
+    if theirs in (base, ours):
+        return [ours]
+    if ours == base:
+        return [theirs]
+    if base & ours and base & theirs:
+        both = (ours & theirs) | (ours - base) | (theirs - base)
+        return [both] if both else None  # no ports would be all ports
+    return None if base & (ours | theirs) else [ours, theirs]
 
 
 def pulled(before: Rules, by_hand: str, recommended: Rules) -> tuple[str, str]:
