@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pipeline.observe import HOUR_MS
 from pipeline.recommend.learn import HOURS_A_DAY
 from pipeline.recommend.learned import NONE, EdgeKey, Seen
-from pipeline.recommend.propose import Proposal, ProposedRule, protocol_name
+from pipeline.recommend.propose import WITH_PORTS, Proposal, ProposedRule, protocol_name
 from pipeline.recommend.recommendation import Evidence, RuleEvidence
 
 _RARE_HOURS = 2
@@ -25,7 +25,7 @@ def evidence_of(proposal: Proposal, hours: int, days: int) -> Iterator[RuleEvide
                 _says(rule),
                 rule.peer.kind if rule.peer else "any",
                 evidence,
-                rule.peer.widening if rule.peer else None,
+                _widening(rule),
                 _risk(rule.seen, hours, days),
             )
 
@@ -38,6 +38,20 @@ def _says(rule: ProposedRule) -> str:
         ports = f"/{rule.ports.first}{last}"
     way = "from" if rule.direction == "ingress" else "to"
     return f"{rule.action} {name}{ports} {way} {rule.peer or 'anyone'}"
+
+
+def _widening(rule: ProposedRule) -> str | None:
+    """What a rule admits beyond what was seen, of peers and of ports."""
+    if not rule.seen:
+        return None
+    told = [rule.peer.widening] if rule.peer and rule.peer.widening else []
+    if rule.protocol == NONE:
+        told.append("no protocol was logged: admits every one")
+    elif any(key.port == NONE for key in rule.seen) and rule.protocol in WITH_PORTS:
+        told.append("no port was logged: admits every one")
+    if rule.ports and rule.ports.more:
+        told.append(f"admits {rule.ports.more:,} ports that were not seen")
+    return "; ".join(told) or None
 
 
 def _evidence(seen: Mapping[EdgeKey, Seen]) -> Evidence | None:

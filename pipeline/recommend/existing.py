@@ -58,6 +58,13 @@ class Existing:
         rule = policy.rules(direction)[decision.rule]
         return policy if _is_wide(rule, direction) else None
 
+    def first_wide(self, decisions: Iterable[Decision | None], direction: Direction) -> Policy | None:
+        """The first, in the order of evaluation, of the policies that allow some edges widely."""
+        wide = (self.wide(decision, direction) for decision in decisions)
+        place = {str(policy.key): number for number, policy in enumerate(self._by_name.values())}
+        found = [policy for policy in wide if policy]
+        return min(found, key=lambda policy: place[str(policy.key)], default=None)
+
     def _labels(self, workload: Workload) -> dict[str, str]:
         inherited = {
             f"pcns.{key}": value

@@ -44,9 +44,9 @@ class Opening:
             }
             pairs += len(proposal.workloads) * len(admitted)
             pairs -= sum(peer in admitted for _, peer in seen)
-        peers = {rule.peer for rule in proposal.rules if rule.peer}
+        more = {str(rule.peer.entity): rule.peer.more_addresses for rule in proposal.rules if rule.peer}
         everyone = len(proposal.workloads) * len(proposal.types) * len(self._addresses)
-        return Opened(pairs, sum(peer.more_addresses for peer in peers), everyone)
+        return Opened(pairs, sum(more.values()), everyone)
 
     def _admitted(self, peer: Peer) -> set[_Name]:
         found = {_Name(*each) for each in peer.workloads}

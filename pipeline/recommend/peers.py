@@ -85,20 +85,31 @@ class Peers:
             return False
         return (key.peer_namespace, key.peer) in self.dns().workloads
 
-    def of_addresses(self, keys: Iterable[EdgeKey], *, domains: bool) -> list[Peer]:
-        """Peers for edges of one protocol and port that only addresses tell."""
-        own = list(keys)
-        exact = {net for key in own for net in networks_of((key.peer_ip,)) if not _resolved(key, domains)}
-        peers = []
-        for is_private in (True, False):
-            nets = [net for net in exact if private(net) == is_private]
-            wide = any(_open(key, is_private) or (not is_private and _resolved(key, domains)) for key in own)
-            found = None if wide else nets_of(nets)
-            if wide or (nets and found is None):
-                peers.append(self._region(is_private, nets))
-            elif found and nets:
-                peers.append(self._cidr(nets, found.nets, found.more))
-        return peers
+    def of_addresses(self, keys: Iterable[EdgeKey], *, domains: bool) -> list[tuple[Peer, list[EdgeKey]]]:
+        """Peers for edges of one protocol and port that only addresses tell, each with its own of them."""
+        regions: dict[bool, list[EdgeKey]] = {True: [], False: []}
+        for key in keys:
+            regions[_is_private(key)].append(key)
+        return [
+            (self._of_region(own, is_private, domains), own) for is_private, own in regions.items() if own
+        ]
+
+    def _of_region(self, keys: list[EdgeKey], is_private: bool, domains: bool) -> Peer:
+        named = [key for key in keys if not is_private and _resolved(key, domains)]
+        told = [networks_of((key.peer_ip,)) for key in keys if key not in named]
+        nets = sorted({net for each in told for net in each}, key=str)
+        found = nets_of(nets)
+        if named:
+            return self._region(is_private, nets, "addresses behind a domain change")
+        if any(key.peer_ip == SEVERAL for key in keys):
+            return self._region(is_private, nets, "too many addresses were seen")
+        if not all(told):
+            return self._region(
+                is_private, nets, "some addresses were not logged" if nets else "no addresses were logged"
+            )
+        if found is None:
+            return self._region(is_private, nets, f"{len(nets):,} addresses far apart were seen")
+        return self._cidr(nets, found.nets, found.more)
 
     def _service(self, key: EdgeKey) -> Peer | None:
         """Where the facts know that the port is one of the service's."""
@@ -169,6 +180,8 @@ class Peers:
         common = set.intersection(*(set(labels) for labels in heps)) if heps else set()
         selector = "has(kubernetes.io/hostname)" if "kubernetes.io/hostname" in common else "all()"
         why = "nodes come and go: admits every host endpoint of the cluster"
+        if selector == "all()":
+            why += ", and the addresses of every global network set"
         entity = {"selector": selector, "namespaceSelector": "global()"}
         return Peer("host", "", "endpoints of the nodes", entity, frozenset(), 0, why)
 
@@ -183,10 +196,9 @@ class Peers:
             "host" if hosts else "cidr", "", name, {"nets": texts}, frozenset(), more, "; ".join(why) or None
         )
 
-    def _region(self, is_private: bool, seen: list[Network]) -> Peer:
+    def _region(self, is_private: bool, seen: list[Network], told: str) -> Peer:
         nets = [str(net) for net in PRIVATE]
         size = sum(net.num_addresses for net in PRIVATE)
-        told = "no addresses were logged" if not seen else f"more than {len(seen):,} addresses were seen"
         if is_private:
             why = f"{told}: admits all {size - len(seen):,} private ones"
             return Peer("private", "", "addresses", {"nets": nets}, frozenset(), size - len(seen), why)
@@ -200,11 +212,10 @@ def _resolved(key: EdgeKey, domains: bool) -> bool:
     return bool(key.domains) and not domains and key.direction == "egress"
 
 
-def _open(key: EdgeKey, is_private: bool) -> bool:
-    """Whether an edge may be of any address of a region."""
-    if key.peer_ip not in ("", SEVERAL):
-        return False
-    return key.peer == "pvt" if is_private else key.peer != "pvt"
+def _is_private(key: EdgeKey) -> bool:
+    """Whether an edge is of private addresses; a peer of which no address is known says by its name."""
+    known = networks_of((key.peer_ip,))
+    return private(known[0]) if known else key.peer == "pvt"
 
 
 def ports_known(key: EdgeKey) -> bool:

@@ -14,7 +14,7 @@ from pipeline.recommend.learn import HOURS_A_DAY
 from pipeline.recommend.learned import NONE, EdgeKey, Learned, Seen
 from pipeline.recommend.peers import Peer, Peers
 from pipeline.recommend.recommendation import Mode, Options, SetAside
-from pipeline.recommend.widen import Ports, split_ports
+from pipeline.recommend.widen import Ports, ranges_of, split_ports
 from pipeline.recommend.workloads import Namespace
 
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
@@ -244,8 +244,9 @@ class Proposer:
             else:
                 addresses[key.protocol, key.port][key] = seen
         for (protocol, port), own in addresses.items():
-            for peer in self._peers.of_addresses(own, domains=domains):
-                yield self._rule(direction, protocol, _ports(protocol, port), peer, own)
+            for peer, keys in self._peers.of_addresses(own, domains=domains):
+                part = {key: own[key] for key in keys}
+                yield self._rule(direction, protocol, _ports(protocol, port), peer, part)
         for (peer, protocol), own in by_peer.items():
             yield from self._of_peer(direction, peer, protocol, own)
 
@@ -255,9 +256,11 @@ class Proposer:
         if peer.kind == "service":
             yield self._rule(direction, protocol, None, peer, own)
         elif protocol in WITH_PORTS:
-            for ports in split_ports(key.port for key in own).ranges:
+            if unknown := {key: seen for key, seen in own.items() if key.port == NONE}:
+                yield self._rule(direction, protocol, None, peer, unknown)
+            for ports in ranges_of(key.port for key in own if key.port != NONE):
                 part = {key: seen for key, seen in own.items() if ports.first <= key.port <= ports.last}
-                yield self._rule(direction, protocol, None if ports.first == NONE else ports, peer, part)
+                yield self._rule(direction, protocol, ports, peer, part)
         else:
             for port in sorted({key.port for key in own}):
                 part = {key: seen for key, seen in own.items() if key.port == port}
@@ -282,11 +285,11 @@ class Proposer:
         """Proposals inside an allow that is wider than what is used (DESIGN.md §6, 9)."""
         for direction in isolated:
             own = {key: seen for key, seen in edges.items() if key.direction == direction}
-            wide = {self._existing.wide(self._decisions.get(key), direction) for key in own} - {None}
-            first = min((each for each in wide if each), key=lambda p: (p.tier, str(p.key)), default=None)
+            first = self._existing.first_wide((self._decisions.get(key) for key in own), direction)
             if first is None:
                 continue
-            place = replace(self._options, tier=first.tier, order=(first.order or 1_000.0) - 1)
+            order = 1_000.0 if first.order is None else first.order
+            place = replace(self._options, tier=first.tier, order=order - 1)
             inner = Proposer(self._namespace, self._peers, self._existing, {}, place)
             inner._is_young = self._is_young
             proposal = inner._proposal(group, own, (direction,), "workload")

@@ -79,17 +79,23 @@ class Split:
 
 
 def split_ports(ports: Iterable[int]) -> Split:
-    """The ports of one pair of workloads: in a row or dense they are one range, many ephemeral ones none."""
+    """The ports of one pair of workloads as ranges, many ephemeral ones set aside."""
     seen = sorted(set(ports))
-    ranges = [Ports(run[0], run[-1]) for run in _runs(seen) if len(run) >= RUN]
-    single = [port for run in _runs(seen) if len(run) < RUN for port in run]
-    high = [port for port in single if port >= EPHEMERAL]
-    set_aside = tuple(high) if len(high) > MANY else ()
-    single = [port for port in single if port not in set_aside]
-    if len(single) > FEW and len(single) >= DENSE * (single[-1] - single[0] + 1):
-        wide = Ports(single[0], single[-1], single[-1] - single[0] + 1 - len(single))
-        return Split((wide,), set_aside)
-    return Split(tuple(sorted((*ranges, *(Ports(p, p) for p in single)), key=lambda r: r.first)), set_aside)
+    scattered = [port for run in _runs(seen) if len(run) < RUN for port in run if port >= EPHEMERAL]
+    if len(scattered) <= MANY:
+        return Split(ranges_of(seen))
+    # Of many that are drawn by chance some stand in a row.
+    low = [port for port in seen if port < EPHEMERAL]
+    return Split(ranges_of(low), tuple(seen[len(low) :]))
+
+
+def ranges_of(ports: Iterable[int]) -> tuple[Ports, ...]:
+    """Ports as ranges: in a row or dense they are one, else each is its own."""
+    seen = sorted(set(ports))
+    if len(seen) > FEW and len(seen) >= DENSE * (seen[-1] - seen[0] + 1):
+        return (Ports(seen[0], seen[-1], seen[-1] - seen[0] + 1 - len(seen)),)
+    runs = [[run] if len(run) >= RUN else [[port] for port in run] for run in _runs(seen)]
+    return tuple(Ports(run[0], run[-1]) for parts in runs for run in parts)
 
 
 def _runs(ports: Sequence[int]) -> list[list[int]]:
