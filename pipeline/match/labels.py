@@ -32,6 +32,9 @@ class SelectorIndex:
                 continue
             for label in ways[0] if len(ways) == 1 else self._least_crowded(ways):
                 self._by_label[label].append(number)
+        self._by_key: defaultdict[str, set[int]] = defaultdict(set)
+        for (key, _), numbers in self._by_label.items():
+            self._by_key[key].update(numbers)
 
     def _least_crowded(self, ways: tuple[Needed, ...]) -> Needed:
         crowds = [sum([len(self._by_label[label]) for label in way]) for way in ways]
@@ -39,12 +42,15 @@ class SelectorIndex:
 
     def holding(self, labels: Mapping[str, str]) -> tuple[Selector, ...]:
         """The selectors that hold for these labels, always in the same order."""
-        numbers = list(self._unindexed)
-        for key, value in labels.items():
-            numbers += self._by_label.get((key, value), ())
-            numbers += self._by_label.get((key, None), ())
-        found = map(self.selectors.__getitem__, sorted(set(numbers)))
+        found = map(self.selectors.__getitem__, sorted(self._possible(labels)))
         return tuple(selector for selector in found if selector.matches(labels))
+
+    def _possible(self, labels: Mapping[str, str]) -> set[int]:
+        """The numbers of the selectors that do not lack a label which they need."""
+        numbers = set(self._unindexed)
+        for key, value in labels.items():
+            numbers.update(self._by_label.get((key, value), ()), self._by_label.get((key, None), ()))
+        return numbers
 
     def completions(self, identity: Identity, bound: int) -> list[Mapping[str, str]]:
         """Every way to complete open labels that some selector can tell from the others.
@@ -58,8 +64,12 @@ class SelectorIndex:
         def is_open(key: str) -> bool:
             return key not in labels and identity.is_open(key)
 
+        possible = self._possible(labels)
+        for key, numbers in self._by_key.items():
+            if is_open(key):
+                possible |= numbers
         atoms: defaultdict[str, list[Atom]] = defaultdict(list)
-        for selector in self.selectors:
+        for selector in map(self.selectors.__getitem__, sorted(possible)):
             if selector.decide(labels, is_open) is None:
                 for atom in selector.atoms():
                     if is_open(atom.key):

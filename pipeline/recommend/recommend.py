@@ -60,7 +60,9 @@ def recommend(
     for namespace in sorted(known):
         learned = known[namespace]
         if learned.edges:
-            verdicts = judge_edges(namespace, learned.edges, learned, judge)
+            # Where there are no policies none has decided anything.
+            own = learned.edges if policies.policies else ()
+            verdicts = judge_edges(namespace, own, learned, judge)
             peers = Peers(namespace, learned, facts, policies.network_sets, inventory)
             found[namespace] = _proposed(namespace, learned, peers, existing, verdicts, options)
     accepted = {name: each.manifest for name, each in decisions.items() if each.manifest}
