@@ -1,5 +1,6 @@
 """The other side of an edge as a rule names it, the narrowest way that lasts (DESIGN.md §6, 4)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -79,20 +80,33 @@ class Peers:
         found = frozenset((DNS_NAMESPACE, each.name) for each in names if DNS_LABEL in each.ever)
         return Peer("dns", DNS_NAMESPACE, "kube-dns", entity, found)
 
+    def dns_clients(self) -> Peer:
+        """All pods: whom the servers let in first, so that nobody is cut from names who never asked yet."""
+        every = frozenset((ns, each) for ns, known in self.namespaces.items() for each in known.workloads)
+        why = "DNS is for everyone: admits every pod of the cluster"
+        return Peer("dns", "", "clients", {"namespaceSelector": "all()"}, every, 0, why)
+
+    def serves_dns(self, workload: str) -> bool:
+        """Whether a workload of this namespace is one of the cluster's own DNS servers."""
+        return (self._namespace, workload) in self.dns().workloads
+
     def is_dns(self, key: EdgeKey) -> bool:
-        """Whether an edge is what `dns` lets through."""
-        if key.port != DNS_PORT or key.direction != "egress" or key.protocol not in (6, 17):
+        """Whether an edge is what `dns` or `dns_clients` let through."""
+        if key.port != DNS_PORT or key.protocol not in (6, 17):
             return False
+        if key.direction == "ingress":
+            return key.peer_type == "wep" and self.serves_dns(key.workload)
         return (key.peer_namespace, key.peer) in self.dns().workloads
 
     def of_addresses(self, keys: Iterable[EdgeKey], *, domains: bool) -> list[tuple[Peer, list[EdgeKey]]]:
-        """Peers for edges of one protocol and port that only addresses tell, each with its own of them."""
-        regions: dict[bool, list[EdgeKey]] = {True: [], False: []}
+        """Peers for edges of one protocol and port that only addresses tell, each with its own of them.
+
+        A rule is of one IP version.
+        """
+        regions: dict[tuple[bool, int], list[EdgeKey]] = defaultdict(list)
         for key in keys:
-            regions[_is_private(key)].append(key)
-        return [
-            (self._of_region(own, is_private, domains), own) for is_private, own in regions.items() if own
-        ]
+            regions[_region_of(key)].append(key)
+        return [(self._of_region(own, region[0], domains), own) for region, own in sorted(regions.items())]
 
     def _of_region(self, keys: list[EdgeKey], is_private: bool, domains: bool) -> Peer:
         named = [key for key in keys if not is_private and _resolved(key, domains)]
@@ -192,6 +206,7 @@ class Peers:
         why += ["nodes come and go: their addresses of today"] if hosts else []
         texts = [str(net) for net in nets]
         name = "addresses of nodes" if hosts else ("private" if private(seen[0]) else "public")
+        name += " IPv6" * (seen[0].version == 6)
         return Peer(
             "host" if hosts else "cidr", "", name, {"nets": texts}, frozenset(), more, "; ".join(why) or None
         )
@@ -199,6 +214,11 @@ class Peers:
     def _region(self, is_private: bool, seen: list[Network], told: str) -> Peer:
         nets = [str(net) for net in PRIVATE]
         size = sum(net.num_addresses for net in PRIVATE)
+        if seen and seen[0].version == 6:
+            why = f"{told}: admits all IPv6 addresses"
+            return Peer(
+                "public", "", "IPv6 addresses", {"nets": ["::/0"]}, frozenset(), 2**128 - len(seen), why
+            )
         if is_private:
             why = f"{told}: admits all {size - len(seen):,} private ones"
             return Peer("private", "", "addresses", {"nets": nets}, frozenset(), size - len(seen), why)
@@ -212,10 +232,11 @@ def _resolved(key: EdgeKey, domains: bool) -> bool:
     return bool(key.domains) and not domains and key.direction == "egress"
 
 
-def _is_private(key: EdgeKey) -> bool:
-    """Whether an edge is of private addresses; a peer of which no address is known says by its name."""
+def _region_of(key: EdgeKey) -> tuple[bool, int]:
+    """Whether an edge is of private addresses, and of which IP version; a peer of which no address is
+    known says by its name."""
     known = networks_of((key.peer_ip,))
-    return private(known[0]) if known else key.peer == "pvt"
+    return (private(known[0]), known[0].version) if known else (key.peer == "pvt", 4)
 
 
 def ports_known(key: EdgeKey) -> bool:

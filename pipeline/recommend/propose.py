@@ -152,7 +152,7 @@ class Proposer:
         self, group: _Group, edges: Mapping[EdgeKey, Seen], types: Sequence[Direction], mode: Mode
     ) -> Proposal:
         own = {key: seen for key, seen in edges.items() if key.direction in types}
-        rules, set_aside = self._kept(own, types, mode)
+        rules, set_aside = self._kept(group, own, types, mode)
         gone = {key for aside in set_aside if not aside.may_come_again for key in aside.edges}
         return Proposal(
             self._namespace,
@@ -180,7 +180,7 @@ class Proposer:
                 yield f"no {direction} was seen: enforced, it would allow none{but}"
 
     def _kept(
-        self, edges: Mapping[EdgeKey, Seen], types: Sequence[Direction], mode: Mode
+        self, group: _Group, edges: Mapping[EdgeKey, Seen], types: Sequence[Direction], mode: Mode
     ) -> tuple[list[ProposedRule], list[_Aside]]:
         """The rules that the evidence is enough for, and what is set aside (DESIGN.md §6, 5 and 6)."""
         left = dict(edges)
@@ -188,7 +188,8 @@ class Proposer:
         for aside in set_aside:
             for key in aside.edges:
                 del left[key]
-        for rule in (rule for direction in types for rule in self._rules(left, direction, mode)):
+        serves = any(self._peers.serves_dns(name) for name in group.workloads)
+        for rule in (rule for direction in types for rule in self._rules(left, direction, mode, serves)):
             reason, may_come_again = self._weak(rule)
             if reason:
                 set_aside.append(_Aside(tuple(rule.seen), left, reason, may_come_again))
@@ -198,7 +199,7 @@ class Proposer:
 
     def _weak(self, rule: ProposedRule) -> tuple[str | None, bool]:
         """Why a rule's traffic is not enough for it, and whether it may be once it comes again."""
-        if not rule.seen or rule.peer == self._peers.dns():
+        if not rule.seen or (rule.peer and rule.peer.kind == "dns"):
             return None, False
         started = sum(seen.started for seen in rule.seen.values())
         active = sum(seen.connections for seen in rule.seen.values())
@@ -215,12 +216,12 @@ class Proposer:
         return None, False
 
     def _rules(
-        self, left: Mapping[EdgeKey, Seen], direction: Direction, mode: Mode
+        self, left: Mapping[EdgeKey, Seen], direction: Direction, mode: Mode, serves_dns: bool
     ) -> Iterator[ProposedRule]:
         edges = {key: seen for key, seen in left.items() if key.direction == direction}
         dns = {key: seen for key, seen in edges.items() if self._peers.is_dns(key)}
-        if direction == "egress":
-            peer = self._peers.dns()
+        if direction == "egress" or serves_dns:
+            peer = self._peers.dns() if direction == "egress" else self._peers.dns_clients()
             for protocol in (UDP, TCP):
                 own = {key: seen for key, seen in dns.items() if key.protocol == protocol}
                 yield ProposedRule(direction, "Allow", protocol, Ports(53, 53), peer, own)
