@@ -29,13 +29,13 @@ class Elastic(Service):
         self._settings = settings.elasticsearch
         self._health = health
         self._where = f"Elasticsearch at {', '.join(self._settings.urls)}"
-        self._client = AsyncElasticsearch(**self._settings.client_options())
-        self._ready = asyncio.Event()
+        self.client = AsyncElasticsearch(**self._settings.client_options())
+        self.ready = asyncio.Event()  # the templates are there
         self._held_up: set[object] = set()  # what is being written and was not taken at once
 
     async def write(self, documents: Sequence[Document], bulk: Bulk) -> Written:
         """Write until every document is written or rejected."""
-        await self._ready.wait()
+        await self.ready.wait()
         this = object()
 
         def tell(why: str, count: int, words: str) -> None:
@@ -46,7 +46,7 @@ class Elastic(Service):
             self._held_up.add(this)
             self._health.tell("elasticsearch", problem)
 
-        written = await write(self._client, documents, bulk, tell)
+        written = await write(self.client, documents, bulk, tell)
         if this in self._held_up:
             self._held_up.remove(this)
             if not self._held_up:
@@ -58,7 +58,7 @@ class Elastic(Service):
     async def _prepare(self) -> None:
         while not self.should_stop:
             try:
-                await put_templates(self._client, self._settings.shards, self._settings.replicas)
+                await put_templates(self.client, self._settings.shards, self._settings.replicas)
             except (ApiError, TransportError) as error:
                 problem = await asyncio.to_thread(refusal, self._settings, error)
                 problem = problem or f"{self._where} is waited for: {_words(error)}"
@@ -67,11 +67,11 @@ class Elastic(Service):
                 await self.sleep(_RETRY_SECONDS)
             else:
                 self._health.tell("elasticsearch", None)
-                self._ready.set()
+                self.ready.set()
                 return
 
     async def on_stop(self) -> None:
-        await self._client.close()
+        await self.client.close()
 
 
 def _words(error: ApiError | TransportError) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,7 @@ class FollowPolicies(Service):
         self._newest: tuple[bytes | None, dict[str, bytes]] | None = None
         self._news = asyncio.Event()
         self.in_force = asyncio.Event()
+        self.changes = 0  # of policies and facts
         health.tell("policies", "waiting for a first whole revision: flowtier publish DIR")
 
     async def on_stop(self) -> None:
@@ -88,8 +90,20 @@ class FollowPolicies(Service):
                 messages = await asyncio.to_thread(topic.read, _WAIT)
                 if messages:
                     await loop.run_in_executor(self._judging, self._learn, messages)
+                    self.changes += 1
                 if topic.at_end:
                     self._facts_known.set()
+
+    async def copy(self) -> tuple[Policies, bytes]:
+        """The policies in force, which never change, and the facts, pickled.
+
+        Facts change, and only between batches: so they are copied there, in the thread that judges, as
+        fast as there is a way to. Who wants them unpacks them in a thread of its own, and holds no batch up.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._judging, self._copy)
+
+    def _copy(self) -> tuple[Policies, bytes]:
+        return self.judge.policies, pickle.dumps(self._facts, pickle.HIGHEST_PROTOCOL)
 
     async def _open(self, topic: Topic) -> WholeTopic:
         bootstrap = self._settings.kafka.bootstrap
@@ -120,6 +134,7 @@ class FollowPolicies(Service):
             self._news.set()
         else:
             self.judge = judge
+            self.changes += 1
             self._tell(revision)
 
     def _judge(self, revision: Revision, policies: Policies) -> Judge:

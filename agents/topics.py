@@ -53,6 +53,8 @@ class Topics:
         self.shipper_places = Topic(prefix + "shipper-places", 1)
         self.recommendations = Topic(prefix + "policy-recommendations", shared)
         self.decisions = Topic(prefix + "recommendation-decisions", 1)
+        # The changelog of a group's table: each of its partitions stands beside one of the observations.
+        self.learned = Topic(f"{prefix}{settings.worker.group}-recommend-learned", shared)
 
     def __iter__(self) -> Iterator[Topic]:
         yield from vars(self).values()

@@ -12,9 +12,11 @@ from agents.annotate_flows import Annotator, Batch
 from agents.app import App, make_app
 from agents.elastic import Elastic
 from agents.feed_flows import FeedFlows
+from agents.follow_decisions import FollowDecisions
 from agents.follow_policies import FollowPolicies
 from agents.health import Health
 from agents.reach import AwayError
+from agents.recommend_policies import RecommendPolicies
 from agents.serve_health import ServeHealth
 from agents.workers import ReportHealth
 from pipeline.settings import Settings
@@ -68,8 +70,18 @@ def make_worker(settings: Settings) -> App:
         ReportHealth(settings, health),
         elastic,
         policies,
+        *_recommending(settings, health, policies, elastic),
         FeedFlows(settings, health, policies, batches),
     ]
     for service in services:
         app.service(service)  # type: ignore[arg-type]  # an instance will do, whatever the type says
     return app
+
+
+def _recommending(
+    settings: Settings, health: Health, policies: FollowPolicies, elastic: Elastic
+) -> list[Service]:
+    if not settings.recommend.enabled:
+        return []
+    decisions = FollowDecisions(settings, health)
+    return [decisions, RecommendPolicies(settings, health, policies, decisions, elastic)]

@@ -11,6 +11,7 @@ import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AsyncElasticsearch
 
+from pipeline import index_recommendations
 from pipeline.annotate import INDEX_PREFIX, Document
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import FIELDS, Field
@@ -107,9 +108,13 @@ def _mapping(each: Field) -> dict[str, Any]:
 
 
 async def put_templates(client: AsyncElasticsearch, shards: int = 1, replicas: int = 0) -> None:
-    """Install the index template; an existing one is replaced, and holds for indices made from now on."""
-    template = index_template(shards, replicas)
-    await client.indices.put_index_template(name=_TEMPLATE, **template)
+    """Install the index templates; an existing one is replaced, and holds for indices made from now on."""
+    templates = {
+        _TEMPLATE: index_template(shards, replicas),
+        index_recommendations.TEMPLATE: index_recommendations.index_template(replicas),
+    }
+    for name, template in templates.items():
+        await client.indices.put_index_template(name=name, **template)
 
 
 def bulk_body(documents: Iterable[Document]) -> bytes:

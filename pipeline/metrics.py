@@ -47,6 +47,30 @@ COMPILER_DIED = Counter(
 )
 FACTS = Counter("flowtier_facts", "Records of the facts topic followed")
 FACTS_REFUSED = Counter("flowtier_facts_refused", "Records of the facts topic that cannot be read")
+OBSERVATIONS = Counter("flowtier_observations", "Messages of flow-observations learned from")
+OBSERVATIONS_REJECTED = Counter(
+    "flowtier_observations_rejected", "Messages of flow-observations that teach nothing, by why", ["reason"]
+)
+NOT_LEARNED = Counter(
+    "flowtier_flows_not_learned", "Flows that teach nothing to the recommender, by why", ["reason"]
+)
+RECOMMEND_LAG = Gauge("flowtier_recommend_lag", "Messages of flow-observations that are not learned yet")
+LEARNED_PLACES = Gauge("flowtier_learned_places", "Values of the recommender's table in this worker")
+LEARNED_EDGES = Gauge("flowtier_learned_edges", "Edges in them, each by the day")
+LEARNED_BYTES = Gauge("flowtier_learned_bytes", "Their size")
+PLACES_AGED_OUT = Counter("flowtier_places_aged_out", "Values of the table that fell out of the lookback")
+PROPOSE_SECONDS = Histogram(
+    "flowtier_propose_seconds", "Time to propose for all namespaces of a worker", buckets=_SECONDS
+)
+RECOMMENDATIONS = Gauge("flowtier_recommendations", "Recommendations for the namespaces of this worker")
+RECOMMENDATIONS_PUBLISHED = Counter(
+    "flowtier_recommendations_published",
+    "Records of policy-recommendations written, by what they are",
+    ["kind"],
+)
+DECISIONS_REFUSED = Counter(
+    "flowtier_decisions_refused", "Records of recommendation-decisions that cannot be read"
+)
 SHIPPED_FLOWS = Counter("flowtier_shipped_flows", "Lines of the flow log in Kafka, committed")
 SHIPPED_BYTES = Counter("flowtier_shipped_bytes", "Bytes of the flow log in Kafka, committed")
 SHIPPER_BEHIND = Gauge("flowtier_shipper_behind_bytes", "Bytes of the flow log that are not in Kafka yet")

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
+from pipeline.recommend_section import Recommend
 from pipeline.sections import (
     PREFIX,
     Elasticsearch,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     flows: Flows = Flows()
     facts: Facts = Facts()
     worker: Worker = Worker()
+    recommend: Recommend = Recommend()
     shipper: Shipper = Shipper()
     logs: Logs = Logs()
 

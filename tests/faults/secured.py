@@ -44,7 +44,10 @@ PASSWORDS = {user: f"pass-of-{user}-9f3b" for user in (*USERS.values(), "admin")
 ROLES = {
     "worker": {
         "cluster": ["manage_index_templates"],
-        "indices": [{"names": ["flowtier_flows.*"], "privileges": ["create_index", "index"]}],
+        "indices": [
+            {"names": ["flowtier_flows.*"], "privileges": ["create_index", "index"]},
+            {"names": ["flowtier_recommendations.*"], "privileges": ["create_index", "index", "delete"]},
+        ],
     },
     "reader": {"cluster": ["monitor"]},
     "admin": {"cluster": ["all"], "indices": [{"names": ["*"], "privileges": ["all"]}]},
@@ -61,10 +64,14 @@ RIGHTS = {
         ("TOPIC", "flows", "READ"),
         ("TOPIC", "policies", "READ"),
         ("TOPIC", "facts", "READ"),
-        ("TOPIC", "flow-observations", "WRITE"),
+        ("TOPIC", "flow-observations", "READ WRITE"),
         ("TOPIC", "flows-rejected", "WRITE"),
         ("TOPIC", "workers", "WRITE"),
+        ("TOPIC", "policy-recommendations", "READ WRITE"),
+        ("TOPIC", "recommendation-decisions", "READ"),
+        ("TOPIC", "flowtier-recommend-learned", "READ WRITE"),
         ("GROUP", "flowtier", "READ"),
+        ("GROUP", "flowtier-recommend", "READ"),
         ("TRANSACTIONAL_ID", "flowtier.", "WRITE"),
     ],
     "shipper": [
