@@ -15,7 +15,7 @@ import zstandard
 from pipeline.flow import Message
 
 BATCH_LINES = 20_000
-BLOCK_LINES, MESSAGE_LINES = 60_000, 500
+BLOCK_LINES, MESSAGE_LINES = 40_000, 500
 CHUNK = 1 << 20  # bytes
 STANDARD_INPUT = "-"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

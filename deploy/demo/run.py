@@ -20,6 +20,7 @@ from agents.topics import TopicError
 from deploy.demo.arrivals import Arrivals
 from deploy.demo.commands import Worker, flowtier, worker
 from deploy.demo.generate import FEWEST, FLOWS, HOURS, INTERVAL, SEED, Sample, window_until, write_sample
+from deploy.demo.recommended import show_recommendations
 from deploy.local.errors import StackError
 from deploy.local.place import CHECKOUT, local
 from deploy.local.ports import free_port
@@ -47,6 +48,7 @@ def demo(flows: int, seed: int, console: Console) -> None:
     with Stack("demo") as stack:
         os.environ |= _environment(stack)
         show(sample, console)
+    show_recommendations(local() / "demo-recommended", console)
     console.print(_where_to_look_next(sample), highlight=False, soft_wrap=True)
 
 

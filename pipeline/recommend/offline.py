@@ -52,8 +52,14 @@ def learn_flows(
     Yields how many flows it had, and what could not be read of it.
     """
     for messages in batches:
-        decoded = decode(messages)
-        resolved = judge.resolve(decoded.batch)
-        verdicts = judge.evaluate(decoded.batch, resolved)
-        lessons.take(value for _, value in observe(decoded.batch, verdicts, resolved))
-        yield len(decoded.batch), decoded.rejects
+        answer = _learn(messages, judge, lessons)
+        del messages  # before the next ones are read
+        yield answer
+
+
+def _learn(messages: list[Message], judge: Judge, lessons: Lessons) -> tuple[int, list[Reject]]:
+    decoded = decode(messages)
+    resolved = judge.resolve(decoded.batch)
+    verdicts = judge.evaluate(decoded.batch, resolved)
+    lessons.take(value for _, value in observe(decoded.batch, verdicts, resolved))
+    return len(decoded.batch), decoded.rejects
