@@ -1,6 +1,8 @@
 """Labels that a selector may name, and in which order people would choose them."""
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 # Set by controllers, and different from pod to pod, from rollout to rollout or from run to run.
 PER_POD = frozenset(
@@ -40,6 +42,9 @@ _USUAL = (
     "role",
     "tier",
 )
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(?<!.{231})")
+_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_KEY = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 SERVICE_ACCOUNT = "projectcalico.org/serviceaccount"
 
 
@@ -48,8 +53,19 @@ def stable_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in sorted(labels.items())
-        if key not in PER_POD and not key.startswith(PER_PLACE)
+        if key not in PER_POD and not key.startswith(PER_PLACE) and _is_label(key, value)
     }
+
+
+@lru_cache(maxsize=1 << 16)
+def is_name(text: str) -> bool:
+    """Whether a workload or namespace may be called so, with room for the ending of a policy's name."""
+    return bool(_NAME.fullmatch(text))
+
+
+def _is_label(key: str, value: str) -> bool:
+    """Whether Kubernetes would take it: what it would not, no pod has."""
+    return bool(_KEY.fullmatch(key) and _VALUE.fullmatch(value))
 
 
 def rank(key: str) -> tuple[int, str]:

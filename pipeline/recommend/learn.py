@@ -6,17 +6,20 @@ from typing import Literal, NamedTuple, cast
 from zlib import crc32
 
 from pipeline.policy.policies import Direction
-from pipeline.recommend.labels import stable_labels
-from pipeline.recommend.learned import NONE, Described, EdgeKey, Learned, Seen, Who
+from pipeline.recommend.labels import is_name, stable_labels
+from pipeline.recommend.learned import NONE, SEVERAL, Described, EdgeKey, Learned, Seen, Who
 from pipeline.recommend.observations import Observations, ObservedEdge
 from pipeline.workload import workload_of
 
 BUCKETS = 32  # of a namespace's day: no value of the table outgrows a message
 MAX_EDGES = 1_000  # of a bucket; beyond them new ones are counted and left out
 HOURS_A_DAY = 24
+END_OF_TIME = 70_389_528  # hours: the year 10000, which has no date
+ICMP, LAST_ICMP = (1, 58), 254 * 256 + 255  # the last type and code that a rule can name
+MOST = 1 << 50  # of a count that one edge adds: sums of sums still fit
 
 type NotLearned = Literal[
-    "denied", "forwarded", "no_workload", "own_host", "too_old", "in_the_future", "full"
+    "denied", "forwarded", "no_workload", "own_host", "impossible", "too_old", "in_the_future", "full"
 ]
 
 
@@ -69,7 +72,7 @@ class Window:
             return "denied"
         if edge.hour < self.first:
             return "too_old"
-        return "in_the_future" if edge.hour >= self.last else None
+        return "in_the_future" if edge.hour >= min(self.last, END_OF_TIME) else None
 
 
 def learn(observations: Observations, window: Window) -> Lesson:
@@ -83,6 +86,9 @@ def learn(observations: Observations, window: Window) -> Lesson:
         local = edge.workload_type, observations.namespace, edge.workload
         peer = edge.peer_type, edge.peer_namespace, edge.peer
         key = _key(edge, workloads.name(local), workloads.name(peer))
+        if not _is_possible(observations.namespace, key):
+            lesson.not_learned["impossible"] += edge.flows
+            continue
         place = Place(observations.namespace, edge.hour // HOURS_A_DAY, bucket_of(key))
         part = lesson.parts.get(place)
         if part is None:
@@ -138,13 +144,21 @@ def bucket_of(key: EdgeKey) -> int:
 
 def add(known: Learned, part: Learned) -> int:
     """Add a part to what its place knows; returns the flows of new edges for which there is no room."""
-    room, left = MAX_EDGES - len(known.edges), 0
-    if len(part.edges) > room:
-        new = [key for key in sorted(part.edges) if key not in known.edges]
-        for key in new[max(0, room) :]:
-            left += part.edges.pop(key).flows
-    known.add(part)
-    return left
+    if len(known.edges) + len(part.edges) <= MAX_EDGES:
+        known.add(part)
+        return 0
+    old = set(known.edges) | {key._replace(peer_ip=SEVERAL) for key in known.edges if key.peer_ip}
+    known.add(part)  # many addresses are one edge then
+    new = [key for key in sorted(known.edges) if key not in old]
+    beyond = max(0, len(known.edges) - MAX_EDGES)
+    return sum(known.edges.pop(key).flows for key in new[max(0, len(new) - beyond) :])
+
+
+def _is_possible(namespace: str, key: EdgeKey) -> bool:
+    """Whether a policy can say what an edge is, as Calico takes it: bad records must not stop good ones."""
+    names = [namespace, key.workload, *([key.peer_namespace] if key.peer_type == "wep" else [])]
+    no_icmp = key.protocol in ICMP and key.port > LAST_ICMP
+    return all(map(is_name, names)) and key.protocol != 0 and not no_icmp
 
 
 def _key(edge: ObservedEdge, workload: str, peer: str) -> EdgeKey:
@@ -159,11 +173,12 @@ def _key(edge: ObservedEdge, workload: str, peer: str) -> EdgeKey:
         NONE if edge.port is None else edge.port,
         edge.service_namespace or "",
         edge.service or "",
-        edge.domains or (),
+        tuple(sorted(edge.domains or ())),
     )
 
 
 def _seen(edge: ObservedEdge) -> Seen:
-    counts = (edge.started, edge.bytes_in + edge.bytes_out)
+    counts = (min(edge.started, MOST), min(edge.bytes_in + edge.bytes_out, MOST))
     first, last = (edge.first, edge.example), (edge.last, edge.example)
-    return Seen({edge.hour: counts}, edge.flows, edge.connections, edge.answers, first, last)
+    flows, connections, answers = (min(n, MOST) for n in (edge.flows, edge.connections, edge.answers))
+    return Seen({edge.hour: counts}, flows, connections, answers, first, last)

@@ -1,6 +1,6 @@
 """The messages of topic flow-observations as whoever learns from them reads them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,6 +15,11 @@ class ObservationError(ValueError):
         self.reason = reason
 
 
+# What the columns of a batch can hold.
+type Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+type Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class ObservedEdge(msgspec.Struct, gc=False):
     """One edge, docs/schemas/flow-observations.v2.json, as far as it teaches something."""
 
@@ -24,22 +29,22 @@ class ObservedEdge(msgspec.Struct, gc=False):
     peer: str
     peer_type: str
     peer_namespace: str
-    hour: int
-    first: int
-    last: int
-    flows: int
-    connections: int
-    started: int
-    bytes_in: int
-    bytes_out: int
-    packets_in: int
-    packets_out: int
+    hour: Time
+    first: Time
+    last: Time
+    flows: Count
+    connections: Count
+    started: Count
+    bytes_in: Count
+    bytes_out: Count
+    packets_in: Count
+    packets_out: Count
     logged: dict[str, int]
     enforced: dict[str, int]
     example: str
     peer_ip: str | None = None
-    protocol: int | None = None
-    port: int | None = None
+    protocol: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
     service: str | None = None
     service_namespace: str | None = None
     domains: tuple[str, ...] | None = None
