@@ -1,13 +1,14 @@
 """Observations ▸ what they teach: parts to be added to what is known, by namespace, day and bucket."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 from zlib import crc32
 
 from pipeline.policy.policies import Direction
 from pipeline.recommend.labels import is_name, stable_labels
-from pipeline.recommend.learned import NONE, SEVERAL, Described, EdgeKey, Learned, Seen, Who
+from pipeline.recommend.learned import NONE, SEVERAL, Counts, Described, EdgeKey, Learned, Seen, Who
 from pipeline.recommend.observations import Observations, ObservedEdge
 from pipeline.workload import workload_of
 
@@ -47,6 +48,13 @@ class Lesson:
 
     parts: dict[Place, Learned] = field(default_factory=dict)
     not_learned: Counter[NotLearned] = field(default_factory=Counter)
+
+    def part(self, place: Place) -> Learned:
+        """The part for a place."""
+        part = self.parts.get(place)
+        if part is None:
+            part = self.parts[place] = Learned({}, {}, {})
+        return part
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +97,15 @@ def learn(observations: Observations, window: Window) -> Lesson:
         if not _is_possible(observations.namespace, key):
             lesson.not_learned["impossible"] += edge.flows
             continue
-        place = Place(observations.namespace, edge.hour // HOURS_A_DAY, bucket_of(key))
-        part = lesson.parts.get(place)
-        if part is None:
-            part = lesson.parts[place] = Learned({}, {}, {})
+        part = lesson.part(Place(observations.namespace, edge.hour // HOURS_A_DAY, bucket_of(key)))
         seen = _seen(edge)
         before = part.edges.get(key)
         part.edges[key] = before.plus(seen) if before else seen
-        for raw in (local, peer):
-            workloads.describe(raw, edge.last, part)
+        workloads.meet(local, edge)
+        workloads.meet(peer, edge)
+    for day, who, described in workloads.described():
+        bucket = crc32("/".join(who).encode()) % BUCKETS
+        lesson.part(Place(observations.namespace, day, bucket)).describe(who, described)
     return lesson
 
 
@@ -110,7 +118,7 @@ class _Workloads:
     def __init__(self, observations: Observations) -> None:
         self._told = {(each.type, each.namespace, each.name): each.labels for each in observations.workloads}
         self._names: dict[_Raw, str] = {}
-        self._labels: dict[_Raw, dict[str, str] | None] = {}
+        self._last: dict[_Raw, tuple[int, int]] = {}  # ms and hour since the epoch
 
     def name(self, raw: _Raw) -> str:
         """What stays of a name from rollout to rollout."""
@@ -120,20 +128,19 @@ class _Workloads:
             found = self._names[raw] = workload_of(raw[2], labels) if raw[0] == "wep" else raw[2]
         return found
 
-    def describe(self, raw: _Raw, last: int, part: Learned) -> None:
-        """Tell a part of a workload that was seen at a time (ms since the epoch)."""
-        if raw not in self._told:
-            return
-        if raw not in self._labels:
+    def meet(self, raw: _Raw, edge: ObservedEdge) -> None:
+        """Note that a workload took part in an edge."""
+        if raw in self._told and self._last.get(raw, (0, 0)) < (edge.last, edge.hour):
+            self._last[raw] = edge.last, edge.hour
+
+    def described(self) -> Iterator[tuple[int, Who, Described]]:
+        """Those that were met, each with the day on which it was last."""
+        for raw, (last, hour) in self._last.items():
             own = self._told[raw]
             # No labels at all mean that nobody knew them: hardly a pod has none.
-            self._labels[raw] = (stable_labels(own) if raw[0] == "wep" else own) or None
-        who, labels = Who(raw[0], raw[1], self.name(raw)), self._labels[raw]
-        known = part.workloads.get(who)
-        if known is None:
-            part.workloads[who] = Described(labels, {raw[2]: last})
-        elif known.labels != labels or known.names.get(raw[2], 0) < last:
-            part.workloads[who] = known.plus(Described(labels, {raw[2]: last}))
+            labels = (stable_labels(own) if raw[0] == "wep" else own) or None
+            who = Who(raw[0], raw[1], self.name(raw))
+            yield hour // HOURS_A_DAY, who, Described(labels, {raw[2]: last})
 
 
 def bucket_of(key: EdgeKey) -> int:
@@ -178,7 +185,7 @@ def _key(edge: ObservedEdge, workload: str, peer: str) -> EdgeKey:
 
 
 def _seen(edge: ObservedEdge) -> Seen:
-    counts = (min(edge.started, MOST), min(edge.bytes_in + edge.bytes_out, MOST))
+    numbers = edge.started, edge.connections, edge.answers, edge.bytes_in + edge.bytes_out
+    counts = Counts(*(min(number, MOST) for number in numbers))
     first, last = (edge.first, edge.example), (edge.last, edge.example)
-    flows, connections, answers = (min(n, MOST) for n in (edge.flows, edge.connections, edge.answers))
-    return Seen({edge.hour: counts}, flows, connections, answers, first, last)
+    return Seen({edge.hour: counts}, min(edge.flows, MOST), first, last)

@@ -1,6 +1,7 @@
 """What is known of a namespace: edges with counts by hour, workloads with their labels; sums of any parts."""
 
 from collections.abc import Iterable, Mapping
+from operator import add
 from typing import NamedTuple
 
 import msgspec
@@ -37,13 +38,24 @@ class Who(NamedTuple):
     name: str
 
 
-class Seen(msgspec.Struct, array_like=True, gc=False):
-    """How often an edge was seen: started connections and bytes by the hour since the epoch."""
+class Counts(NamedTuple):
+    """What was seen of an edge in one hour."""
 
-    hours: dict[int, tuple[int, int]]
-    flows: int
-    connections: int  # active in their intervals
+    started: int  # connections
+    active: int  # connections
     answers: int  # packets of the server, or bytes: whether there were any
+    bytes: int
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Both together."""
+        return Counts(*map(add, self, other))
+
+
+class Seen(msgspec.Struct, array_like=True, gc=False):
+    """How often an edge was seen, by the hour since the epoch."""
+
+    hours: dict[int, Counts]
+    flows: int
     first: tuple[int, str]  # ms since the epoch, and the document's id
     last: tuple[int, str]
 
@@ -51,35 +63,35 @@ class Seen(msgspec.Struct, array_like=True, gc=False):
         """Both together."""
         hours = self.hours | other.hours
         for hour in self.hours.keys() & other.hours.keys():
-            mine, others = self.hours[hour], other.hours[hour]
-            hours[hour] = mine[0] + others[0], mine[1] + others[1]
-        return Seen(
-            hours,
-            self.flows + other.flows,
-            self.connections + other.connections,
-            self.answers + other.answers,
-            min(self.first, other.first),
-            max(self.last, other.last),
-        )
+            hours[hour] = self.hours[hour].plus(other.hours[hour])
+        return Seen(hours, self.flows + other.flows, min(self.first, other.first), max(self.last, other.last))
 
     @property
     def started(self) -> int:
-        return sum(started for started, _ in self.hours.values())
+        return sum(counts.started for counts in self.hours.values())
+
+    @property
+    def active(self) -> int:
+        return sum(counts.active for counts in self.hours.values())
+
+    @property
+    def answers(self) -> int:
+        return sum(counts.answers for counts in self.hours.values())
 
     @property
     def bytes(self) -> int:
-        return sum(size for _, size in self.hours.values())
+        return sum(counts.bytes for counts in self.hours.values())
 
     def within(self, first: int, last: int) -> "Seen | None":
-        """What of it was in the hours [first, last); None where nothing was. Times are cut to the hour."""
+        """What of it was in the hours [first, last); None where nothing was. Times are cut to the hour,
+        and `flows` stay all of them."""
         hours = {hour: counts for hour, counts in self.hours.items() if first <= hour < last}
         if not hours:
             return None
         if len(hours) == len(self.hours):
             return self
         begin, end = min(hours) * 3_600_000, (max(hours) + 1) * 3_600_000 - 1
-        at = max(self.first, (begin, "")), min(self.last, (end, ""))
-        return Seen(hours, self.flows, self.connections, self.answers, *at)
+        return Seen(hours, self.flows, max(self.first, (begin, "")), min(self.last, (end, "")))
 
 
 class Described(msgspec.Struct, array_like=True, gc=False):
@@ -120,12 +132,16 @@ class Learned(msgspec.Struct):
             before = self.edges.get(key)
             self.edges[key] = before.plus(seen) if before else seen
         for who, described in other.workloads.items():
-            told = self.workloads.get(who)
-            self.workloads[who] = told.plus(described) if told else described
+            self.describe(who, described)
         for partition, offset in other.counted.items():
             self.counted[partition] = max(offset, self.counted.get(partition, offset))
         if any(key.peer_ip for key in other.edges):
             self._fold_addresses()
+
+    def describe(self, who: Who, described: Described) -> None:
+        """Take in what else is told of a workload."""
+        told = self.workloads.get(who)
+        self.workloads[who] = told.plus(described) if told else described
 
     def _fold_addresses(self) -> None:
         """Make edges that differ in their address one, where there are too many."""

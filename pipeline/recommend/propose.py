@@ -84,7 +84,7 @@ class _Aside:
     @property
     def told(self) -> SetAside:
         more = f" and {len(self.edges) - 1} more" if len(self.edges) > 1 and not self.ports else ""
-        connections = sum(self.seen[key].connections for key in self.edges)
+        connections = sum(self.seen[key].active for key in self.edges)
         return SetAside(says(self.edges[0], self.ports) + more, self.reason, connections)
 
 
@@ -202,7 +202,7 @@ class Proposer:
         if not rule.seen or (rule.peer and rule.peer.kind == "dns"):
             return None, False
         started = sum(seen.started for seen in rule.seen.values())
-        active = sum(seen.connections for seen in rule.seen.values())
+        active = sum(seen.active for seen in rule.seen.values())
         answers, size = (sum(getattr(s, name) for s in rule.seen.values()) for name in ("answers", "bytes"))
         if rule.protocol == TCP and size and not answers:
             return "nobody ever answered: denied at the other side, or nothing listens there", False

@@ -28,6 +28,12 @@ def cut_hour(learned: Learned, share: float) -> int | None:
     return hours[len(hours) - max(1, round(len(hours) * share))]
 
 
+def concerning(policies: Policies, namespace: str) -> Policies:
+    """What of a revision can say anything of a namespace's own endpoints."""
+    own = tuple(each for each in policies.policies if each.key.namespace in ("", namespace))
+    return replace(policies, policies=own)
+
+
 def enforcing(policies: Policies, manifests: Iterable[Manifest]) -> Policies:
     """A revision with these staged policies enforced beside what is in force.
 
