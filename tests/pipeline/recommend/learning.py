@@ -12,7 +12,7 @@ from pipeline.addresses import networks_of
 from pipeline.facts import Facts
 from pipeline.flow import Message
 from pipeline.judge import Judge
-from pipeline.policy.load import load_texts
+from pipeline.policy.load import Loaded, load_texts
 from pipeline.policy.policies import Policies
 from pipeline.policy.revision import to_policies
 from pipeline.recommend.offline import EVER, Lessons, learn_flows
@@ -85,7 +85,11 @@ class Cluster:
         text = manifests if isinstance(manifests, bytes) else manifests.encode()
         loaded = load_texts([("manifests.yaml", text)])
         loaded.require()
-        return cls(to_policies(loaded), Facts.from_resources(each.plain for each in loaded.facts))
+        return cls(to_policies(loaded), cls.facts_of(loaded))
+
+    @staticmethod
+    def facts_of(loaded: Loaded) -> Facts:
+        return Facts.from_resources(each.plain for each in loaded.facts)
 
     @property
     def judge(self) -> Judge:
