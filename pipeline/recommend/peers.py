@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from pipeline.addresses import PRIVATE, networks_of
@@ -57,13 +58,16 @@ class Peers:
         self._sets = {(each.namespace, each.name): each for each in sets}
         self._nodes = inventory.nodes
         self.namespaces: dict[str, Namespace] = inventory.namespaces(learned)
+        # Many edges have the same peer.
+        self._workload = lru_cache(maxsize=None)(self._workload_of)
+        self._ports = lru_cache(maxsize=None)(self._ports_of)
 
     def of(self, key: EdgeKey, *, domains: bool, whole_namespace: bool) -> Peer | None:
         """The peer of an edge; None where only addresses tell it (`of_addresses`)."""
         if service := self._service(key):
             return service
         if key.peer_type == "wep":
-            return self._workload(key, whole_namespace=whole_namespace)
+            return self._workload(key.peer_namespace, "" if whole_namespace else key.peer)
         if key.peer_type == "ns" and (found := self._network_set(key)):
             return found
         if key.peer_type == "hep":
@@ -72,6 +76,7 @@ class Peers:
             return Peer("domain", "", ", ".join(key.domains), {"domains": list(key.domains)})
         return None
 
+    @cached_property
     def dns(self) -> Peer:
         """The cluster's own DNS servers, which every egress policy lets through first."""
         entity = self._selector(DNS_NAMESPACE, "k8s-app == 'kube-dns'")
@@ -88,7 +93,7 @@ class Peers:
 
     def serves_dns(self, workload: str) -> bool:
         """Whether a workload of this namespace is one of the cluster's own DNS servers."""
-        return (self._namespace, workload) in self.dns().workloads
+        return (self._namespace, workload) in self.dns.workloads
 
     def is_dns(self, key: EdgeKey) -> bool:
         """Whether an edge is what `dns` or `dns_clients` let through."""
@@ -96,7 +101,7 @@ class Peers:
             return False
         if key.direction == "ingress":
             return key.peer_type == "wep" and self.serves_dns(key.workload)
-        return (key.peer_namespace, key.peer) in self.dns().workloads
+        return (key.peer_namespace, key.peer) in self.dns.workloads
 
     def of_addresses(self, keys: Iterable[EdgeKey], *, domains: bool) -> list[tuple[Peer, list[EdgeKey]]]:
         """Peers for edges of one protocol and port that only addresses tell, each with its own of them.
@@ -130,7 +135,7 @@ class Peers:
         if key.direction != "egress" or not key.service:
             return None
         name = key.service_namespace, key.service
-        ports = {port for version in self._facts.slices(name) for port in version.fact.ports}
+        ports = self._ports(name)
         if not {(key.protocol, key.port), (None, None), (key.protocol, None)} & ports:
             return None
         behind = frozenset({(key.peer_namespace, key.peer)} if key.peer_type == "wep" else ())
@@ -138,23 +143,23 @@ class Peers:
             "service", *name, {"services": {"name": key.service, "namespace": key.service_namespace}}, behind
         )
 
-    def _workload(self, key: EdgeKey, *, whole_namespace: bool) -> Peer:
-        namespace = self.namespaces.get(key.peer_namespace)
-        selected = namespace.selected(key.peer) if namespace and not whole_namespace else None
+    def _ports_of(self, service: tuple[str, str]) -> frozenset[tuple[int | None, int | None]]:
+        """Protocols and ports of a service, by its slices."""
+        return frozenset(port for version in self._facts.slices(service) for port in version.fact.ports)
+
+    def _workload_of(self, namespace: str, name: str) -> Peer:
+        """By the labels of a workload; "" = the whole namespace, as it also is where no label tells it."""
+        known = self.namespaces.get(namespace)
+        selected = known.selected(name) if known and name else None
         if selected is None:
-            everyone = namespace.workloads if namespace else (key.peer,)
-            names = frozenset((key.peer_namespace, name) for name in everyone)
-            why = f"{key.peer} has no label to tell it by: admits every workload of {key.peer_namespace}"
-            return Peer(
-                "namespace", "", key.peer_namespace, self._selector(key.peer_namespace, None), names, 0,
-                None if whole_namespace else why,
-            )  # fmt: skip
-        names = frozenset((key.peer_namespace, name) for name in (key.peer, *selected.also))
+            names = frozenset((namespace, each) for each in (known.workloads if known else (name,)))
+            why = f"{name} has no label to tell it by: admits every workload of {namespace}" if name else None
+            return Peer("namespace", "", namespace, self._selector(namespace, None), names, 0, why)
+        names = frozenset((namespace, each) for each in (name, *selected.also))
         too = ", ".join(selected.also)
         alike = f"no label tells them apart: admits {too} too" if too else None
-        entity = self._selector(key.peer_namespace, str(selected))
-        first = min((key.peer, *selected.also))
-        return Peer("workload", key.peer_namespace, first, entity, names, 0, alike)
+        first = min((name, *selected.also))
+        return Peer("workload", namespace, first, self._selector(namespace, str(selected)), names, 0, alike)
 
     def _selector(self, namespace: str, selector: str | None) -> dict[str, str]:
         """An entity's selectors: without a namespace's a rule means its own (CALICO.md §3.1)."""

@@ -221,7 +221,7 @@ class Proposer:
         edges = {key: seen for key, seen in left.items() if key.direction == direction}
         dns = {key: seen for key, seen in edges.items() if self._peers.is_dns(key)}
         if direction == "egress" or serves_dns:
-            peer = self._peers.dns() if direction == "egress" else self._peers.dns_clients()
+            peer = self._peers.dns if direction == "egress" else self._peers.dns_clients()
             for protocol in (UDP, TCP):
                 own = {key: seen for key, seen in dns.items() if key.protocol == protocol}
                 yield ProposedRule(direction, "Allow", protocol, Ports(53, 53), peer, own)

@@ -9,7 +9,7 @@ from importlib import import_module
 from pipeline import logs
 from pipeline.sections import Logs
 
-BENCHMARKS = ("judging", "scale", "compiling", "chain", "from_kafka", "worker", "storage")
+BENCHMARKS = ("judging", "scale", "compiling", "chain", "from_kafka", "worker", "storage", "recommending")
 
 if __name__ == "__main__":
     names = sys.argv[1:] or BENCHMARKS
