@@ -5,8 +5,10 @@ import sys
 import click
 
 from agents.commands import publish, ship, status, worker
+from agents.known_recommendations import RecommendationsError
 from agents.publish import PublishError
 from agents.reach import ReachError
+from agents.recommendations_commands import recommendations
 from agents.rejects_commands import rejects
 from agents.replay_rejects import RejectsError
 from agents.ship_flows import ShipError
@@ -17,11 +19,11 @@ from pipeline.cli.settings import settings
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
-COMMANDS = (judge, recommend, publish, worker, ship, status, rejects, settings)
+COMMANDS = (judge, recommend, publish, worker, ship, status, rejects, recommendations, settings)
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),
-    *(ShipError, RejectsError, ReachError),
+    *(ShipError, RejectsError, RecommendationsError, ReachError),
 )
 
 
