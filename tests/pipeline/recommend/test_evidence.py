@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.recommend.recommendation import Options
+from pipeline.recommend.recommendation import Mode, Options
 from tests.pipeline.recommend.learning import DAY, DNS, MONDAY, NO_POLICIES, both_sides, by_name, flow
 
 MODES = pytest.mark.parametrize("mode", ["workload", "namespace"])
@@ -31,10 +31,10 @@ FLOWS = st.lists(
 
 
 @MODES
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=50)
 @given(FLOWS, st.booleans())
 def test_every_connection_is_evidence_of_one_rule_or_set_aside(
-    mode: str, flows: list[dict[str, Any]], domains: bool
+    mode: Mode, flows: list[dict[str, Any]], domains: bool
 ) -> None:
     found = NO_POLICIES.recommend(flows, Options(mode=mode, domains=domains))
     ruled = [rule.evidence for each in found for rule in each.rules if rule.evidence]
