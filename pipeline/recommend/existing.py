@@ -14,6 +14,8 @@ _PROFILE = "pro:"
 _WITH_PORTS = (6, 17, 132)
 _WIDE = {4: 16, 6: 64}  # nets with shorter prefixes are wide
 
+_REST_PASSES = Rule("pass")
+
 type Standing = Literal["open", "earlier", "later"]
 
 
@@ -35,10 +37,14 @@ class Existing:
     def isolates(self, workload: Workload, direction: Direction) -> bool:
         """Whether what no policy allows it is denied already: by the end of a tier that selects it."""
         labels = self._labels(workload)
-        return any(
-            direction in policy.types and policy.tier in self._denies and policy.selector.matches(labels)
+        selecting = [
+            policy
             for policy in (*self._of[workload.namespace], *self._of[""])
-        )
+            if direction in policy.types and policy.tier in self._denies and policy.selector.matches(labels)
+        ]
+        # What a rule hands on whatever it is never comes to the end of its tier.
+        open_ended = {policy.tier for policy in selecting if _REST_PASSES in policy.rules(direction)}
+        return any(policy.tier not in open_ended for policy in selecting)
 
     def standing(self, decision: Decision | None) -> Standing:
         """Where an edge is decided: by no policy, or by one before or after the place that we propose for."""
