@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.known_recommendations import Known
-from pipeline.recommend.recommendation import Decision, Recommendation, RuleEvidence, Score
-from pipeline.recommend.report import allowed, opens
+from pipeline.recommend.recommendation import Decision, Evidence, Recommendation, RuleEvidence, Score
+from pipeline.recommend.report import allowed, opens, share
 
 _DECIDED = {"accept": "accepted", "ignore": "ignored"}
 
@@ -21,7 +21,7 @@ def listing(known: Known, names: Iterable[str]) -> Table:
         namespace, _, own = name.rpartition(":")[2].partition("/")
         found, decision = known.recommendations.get(name), known.decisions.get(name)
         told = _columns(found) if found else ("-",) * 5
-        _add(table, namespace, own, *told, decided(decision) if decision else "")
+        _add(table, namespace, own, *told, _in_short(decision) if decision else "")
     return table
 
 
@@ -31,10 +31,14 @@ def _columns(found: Recommendation) -> tuple[str, ...]:
     return found.status.word, ", ".join(found.workloads), str(len(found.rules)), allowed(score), opened
 
 
-def decided(decision: Decision) -> str:
-    """Accepted or ignored, by whom, when and why."""
+def _in_short(decision: Decision) -> str:
     reason = f": {decision.reason}" if decision.reason else ""
-    return f"{_DECIDED[decision.decision]} by {decision.by}, {_time(decision.at)}{reason}"
+    return f"{_DECIDED[decision.decision]} by {decision.by}{reason}"
+
+
+def decided(decision: Decision) -> str:
+    """Accepted or ignored, by whom, why and when."""
+    return f"{_in_short(decision)}, {_time(decision.at)}"
 
 
 def about(found: Recommendation) -> Iterator[RenderableType]:
@@ -46,7 +50,7 @@ def about(found: Recommendation) -> Iterator[RenderableType]:
     if found.tightens:
         yield Text(f"inside of what {found.tightens} allows")
     if found.score:
-        yield _score(found.score)
+        yield from _score(found.score)
         yield from _listed("would cut", found.score.would_cut)
     else:
         yield Text("no score: there were too few hours to hold any out")
@@ -54,42 +58,43 @@ def about(found: Recommendation) -> Iterator[RenderableType]:
     yield from _listed("may not hold", [_of(each, each.risk) for each in found.rules])
     yield from _listed("warnings", found.warnings)
     if found.set_aside:
-        table = _table("set aside", "connections", "why", title="Traffic that became no rule")
+        yield Text("traffic that became no rule:")
+        table = _table("", "connections", "why")
         for each in found.set_aside:
             _add(table, each.says, f"{each.connections:,}", each.reason)
         yield table
 
 
 def _rules(rules: Iterable[RuleEvidence]) -> Table:
-    headings = ("rule", "says", "peer", "connections", "bytes", "hours", "days", "first", "last")
-    table = _table(*headings, title="Rules and what they were seen from")
+    table = _table("rule", "", "connections", "bytes", "seen in", "from", "until")
     for each in rules:
-        seen = each.evidence
-        counts = (
-            [f"{number:,}" for number in (seen.connections, seen.bytes, seen.hours, seen.days)]
-            if seen
-            else []
-        )
-        times = [_time(seen.first), _time(seen.last)] if seen else []
-        told = [*counts, *times] or ["-"] * 6
-        _add(table, f"{each.direction} {each.rule}", each.says, each.peer.replace("_", " "), *told)
+        _add(table, f"{each.direction} {each.rule}", each.says, *_seen(each.evidence))
     return table
 
 
-def _score(score: Score) -> Table:
+def _seen(evidence: Evidence | None) -> tuple[str, ...]:
+    if evidence is None:  # it stands for itself
+        return ("-",) * 5
+    seen_in = f"{evidence.hours:,} h, {evidence.days:,} d"
+    counts = f"{evidence.connections:,}", f"{evidence.bytes:,}"
+    return *counts, seen_in, _time(evidence.first), _time(evidence.last)
+
+
+def _score(score: Score) -> Iterator[RenderableType]:
     """Beside the baselines."""
-    cut_at = f"Replayed on traffic since {_time(score.cut_at)}, that it had not learned from"
-    table = _table("policy", "recall", "allowed", "cut", "unknown", "opens", title=cut_at)
+    yield Text(f"on traffic since {_time(score.cut_at)}, that it had not learned from:")
+    table = _table("policy", "recall", "allows", "cuts", "unknown", "opens")
     rows = (
         ("this one", score.replay, score.opened),
         ("one for the namespace", score.namespace_replay, score.namespace_opened),
     )
     for policy, replay, opened in rows:
-        recall = "-" if replay.recall is None else f"{int(replay.recall * 1000) / 10:.1f}%"
         counts = (f"{number:,}" for number in (replay.allowed, replay.cut, replay.unknown))
-        _add(table, policy, recall, *counts, opens(opened))
-    _add(table, "none at all", "100.0%", "", "", "", f"{score.opened.all_pairs:,} pairs")
-    return table
+        _add(table, policy, share(replay), *counts, opens(opened))
+    replay = score.replay
+    total = f"{replay.allowed + replay.cut + replay.unknown:,}"
+    _add(table, "none at all", "100.0%", total, "0", "0", f"{score.opened.all_pairs:,} pairs")
+    yield table
 
 
 def _of(rule: RuleEvidence, said: str | None) -> str:
@@ -102,8 +107,8 @@ def _listed(title: str, lines: Iterable[str]) -> Iterator[Text]:
         yield Text("\n".join([f"{title}:", *told]))
 
 
-def _table(*headings: str, title: str | None = None) -> Table:
-    table = Table(title=title, title_justify="left")
+def _table(*headings: str) -> Table:
+    table = Table()
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table

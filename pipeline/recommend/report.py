@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.recommend.pull import Step
-from pipeline.recommend.recommendation import Opened, Recommendation, Score
+from pipeline.recommend.recommendation import Opened, Recommendation, Replay, Score
 
 _COLOURS = {"Stable": "green", "Stabilizing": "yellow", "Learning": "magenta", "Stale": "red"}
 
@@ -47,9 +47,13 @@ def _of_namespace(namespace: str, recommendations: list[Recommendation]) -> Tabl
 
 
 def allowed(score: Score | None) -> str:
-    """The share of the traffic held out that is allowed, rounded down: what is cut is never 100%."""
-    recall = score.replay.recall if score else None
-    return "-" if recall is None else f"{int(recall * 1000) / 10:.1f}%"
+    """The share of the traffic held out that is allowed."""
+    return share(score.replay) if score else "-"
+
+
+def share(replay: Replay) -> str:
+    """What is allowed, rounded down: what is cut is never 100%."""
+    return "-" if replay.recall is None else f"{int(replay.recall * 1000) / 10:.1f}%"
 
 
 def opens(opened: Opened) -> str:
