@@ -146,6 +146,6 @@ def _bring(are: Contents, settled: Contents, new: bytes) -> _Decision:
 
 def _conflict(are: Contents, new: bytes, reasons: tuple[str, ...]) -> _Decision:
     """The file stays; the proposal stands beside it, unless a person is at work on the one before."""
-    if are.proposal not in (None, are.in_conflict):
+    if are.proposal not in (None, are.in_conflict, new):
         return "conflict", reasons, are
     return "conflict", reasons, are._replace(proposal=new, in_conflict=new)

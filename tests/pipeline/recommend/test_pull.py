@@ -1,65 +1,15 @@
-"""What `pull` does with a directory: by the state of a file, never a byte outside, never a hand edit lost."""
-
-import copy
-import os
-from pathlib import Path
-from typing import Any
+"""What `pull` does by the state of a file: no hand edit is ever lost, and nothing is written without need."""
 
 import pytest
 
 from pipeline.policy.load import load_paths
-from pipeline.recommend.pull import Step, pull
 from pipeline.recommend.render import to_yaml
-
-FILE = "shop/default.front.yaml"
-PROPOSAL = f"{FILE}.new"
-BASE = ".flowtier/shop/default.front.pulled"
-IN_CONFLICT = ".flowtier/shop/default.front.conflict"
-
-
-def policy(
-    *peers: str, name: str = "default.front", namespace: str = "shop", order: int = 1500
-) -> dict[str, Any]:
-    rules = [{"action": "Allow", "destination": {"selector": f"app == '{peer}'"}} for peer in peers]
-    return {
-        "apiVersion": "projectcalico.org/v3",
-        "kind": "StagedNetworkPolicy",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"tier": "default", "order": order, "selector": "app == 'front'", "egress": rules},
-    }
-
-
-class Directory:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def pull(self, *manifests: dict[str, Any], **options: Any) -> dict[str, str]:
-        return {step.file: step.word for step in self.steps(*manifests, **options)}
-
-    def steps(self, *manifests: dict[str, Any], **options: Any) -> list[Step]:
-        return pull(self.path, manifests, **options)
-
-    def read(self, file: str = FILE) -> str:
-        return (self.path / file).read_text()
-
-    def edit(self, old: str, new: str, file: str = FILE) -> None:
-        assert old in self.read(file)
-        (self.path / file).write_text(self.read(file).replace(old, new))
-
-    def files(self) -> dict[str, tuple[bytes, int]]:
-        """Every file with its content and its time."""
-        files = (file for file in self.path.rglob("*") if file.is_file())
-        return {
-            str(file.relative_to(self.path)): (file.read_bytes(), file.stat().st_mtime_ns) for file in files
-        }
+from tests.pipeline.recommend.pulling import BASE, FILE, PROPOSAL, Directory, policy, pulled_once
 
 
 @pytest.fixture
 def directory(tmp_path) -> Directory:
-    """Where one policy was pulled."""
-    made = Directory(tmp_path / "policies")
-    assert made.pull(policy("cart")) == {FILE: "created"}
-    return made
+    return pulled_once(tmp_path / "policies")
 
 
 def test_pulling_again_touches_no_file(directory):
@@ -211,93 +161,6 @@ def test_check_tells_what_would_be_done_and_writes_nothing(directory, order):
     assert directory.files() == before
     assert [bool(step.writes) for step in told] == [order != 1500, True]
     assert told == directory.steps(*wanted)
-
-
-EVIL = [
-    "..",
-    ".",
-    "",
-    "../x",
-    "a/b",
-    "/etc",
-    "a\0b",
-    "A",
-    ".flowtier",
-    "a..b",
-    "x" * 254,
-    None,
-    7.5,
-    ["a"],
-    "a\n",
-]
-
-
-@pytest.mark.parametrize("name", EVIL, ids=repr)
-@pytest.mark.parametrize("field", ["name", "namespace"])
-def test_a_name_that_kubernetes_refuses_never_becomes_a_path(tmp_path, field, name):
-    directory, manifest = Directory(tmp_path / "a" / "b"), policy("cart")
-    manifest["metadata"][field] = name
-    good = policy("cart", name="good")
-    words = directory.pull(manifest, good)
-    assert sorted(words.values()) == ["created", "refused"]
-    left = sorted(str(file.relative_to(directory.path)) for file in tmp_path.rglob("*") if file.is_file())
-    assert left == [".flowtier/shop/good.pulled", "shop/good.yaml"]
-
-
-def test_a_manifest_without_metadata_and_two_of_one_name_are_refused(directory):
-    nameless = policy("cart") | {"metadata": None}
-    twin = copy.deepcopy(policy("ad"))
-    words = [step.word for step in directory.steps(policy("cart"), nameless, twin)]
-    assert sorted(words) == ["refused", "refused", "unchanged"]
-    assert directory.read() == to_yaml(policy("cart"))
-
-
-@pytest.mark.parametrize("link", ["shop", FILE, ".flowtier", ".flowtier/shop", BASE, PROPOSAL, IN_CONFLICT])
-def test_no_link_is_followed_out_of_the_directory(tmp_path, link):
-    outside, directory = tmp_path / "outside", Directory(tmp_path / "policies")
-    outside.mkdir()
-    (directory.path / link).parent.mkdir(parents=True)
-    (directory.path / link).symlink_to(outside)
-    (step,) = directory.steps(policy("cart"))
-    assert (step.word, step.reasons) == ("refused", (f"{link} is a symbolic link",))
-    assert [*outside.iterdir()] == []
-
-
-def test_the_directory_itself_may_be_a_link(tmp_path, directory):
-    (tmp_path / "link").symlink_to(directory.path)
-    assert Directory(tmp_path / "link").pull(policy("ad")) == {FILE: "updated"}
-
-
-@pytest.mark.parametrize("path", ["shop", FILE])
-def test_what_stands_where_a_file_should_is_told_in_words(tmp_path, path):
-    directory = Directory(tmp_path)
-    where = directory.path / path
-    if path == FILE:
-        where.mkdir(parents=True)
-    else:
-        where.write_text("")
-    (step,) = directory.steps(policy("cart"))
-    assert step.word == "refused"
-    assert step.reasons[0] in (f"{FILE}: Not a directory", f"{FILE} is no file")
-
-
-def test_what_cannot_be_written_is_told_in_words_and_leaves_nothing(tmp_path):
-    long = "x" * 252  # with its suffix no name of a file any more
-    directory = Directory(tmp_path)
-    (step,) = directory.steps(policy("cart", name=long))
-    assert (step.word, step.failed) == ("refused", True)
-    assert "name too long" in step.reasons[0]
-    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
-
-
-def test_a_file_keeps_its_mode_and_nothing_unfinished_is_left(directory):
-    (directory.path / FILE).chmod(0o640)
-    directory.pull(policy("ad"))
-    assert (directory.path / FILE).stat().st_mode & 0o777 == 0o640
-    assert sorted(directory.files()) == [BASE, FILE]
-    mask = os.umask(0o022)
-    os.umask(mask)
-    assert (directory.path / BASE).stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_only_the_policies_themselves_are_manifests_for_whoever_reads_the_directory(directory):
