@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from agents import topics
+from agents.known_recommendations import read_known
 from agents.reach import ReachError
 from agents.topics import TopicError
 from deploy.demo.arrivals import Arrivals
@@ -32,6 +33,7 @@ from pipeline.impact import summarise
 from pipeline.policy.load import load_paths
 from pipeline.policy.revision import to_policies
 from pipeline.report import render
+from pipeline.settings import Settings
 
 CLUSTER = "demo"
 STALLED_SECONDS = 90
@@ -64,6 +66,22 @@ def show(sample: Sample, console: Console) -> None:
             documents, rejects = _wait(arrivals, sample.flows, running)
             console.print(f"\nFlows in {sample.flows:,}, documents out {documents:,}, rejects {rejects:,}\n")
             render(summarise(arrivals.documents(), _staged(sample)), console)
+        _show_recommended(loaded, running, console)
+
+
+def _show_recommended(loaded: Settings, running: Worker, console: Console) -> None:
+    """What the worker has learned from the stream, as its commands tell it."""
+    with step("Waiting for what the worker recommends"):
+        since = time.monotonic()
+        while not read_known(loaded).recommendations:
+            running.check()
+            if time.monotonic() - since > STALLED_SECONDS:
+                raise StackError(f"Nothing was recommended for {STALLED_SECONDS} s. {running.tail()}")
+            time.sleep(_POLL_SECONDS)
+    console.print("\nflowtier recommendations list --namespace team-atlas", style="bold")
+    flowtier("recommendations", "list", "--namespace", "team-atlas")
+    console.print("\nflowtier recommendations show team-atlas/web-learned", style="bold")
+    flowtier("recommendations", "show", "team-atlas/web-learned")
 
 
 def _sample(out: Path, flows: int, seed: int) -> Sample:
@@ -79,6 +97,7 @@ def _environment(stack: Stack) -> dict[str, str]:
         "FLOWTIER_ELASTICSEARCH_URLS": stack.elasticsearch,
         "FLOWTIER_TOPICS_PARTITIONS": "4",
         "FLOWTIER_WORKER_PORT": str(free_port()),
+        "FLOWTIER_RECOMMEND_INTERVAL_SECONDS": "5",
     }
 
 
