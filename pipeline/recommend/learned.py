@@ -106,7 +106,9 @@ class Described(msgspec.Struct, array_like=True, gc=False):
         labels = self.labels if other.labels is None else other.labels
         if self.labels is not None and other.labels is not None:
             labels = {k: v for k, v in self.labels.items() if other.labels.get(k) == v}
-        if labels == self.labels and all(self.names.get(n, 0) >= last for n, last in other.names.items()):
+        if labels == self.labels and all(
+            self.names.get(n, last - 1) >= last for n, last in other.names.items()
+        ):
             return self
         names = dict(self.names)
         for name, last in other.names.items():
@@ -192,9 +194,15 @@ _DECODER = msgspec.msgpack.Decoder(_Stored)
 
 def encode(learned: Learned) -> bytes:
     """As the table keeps it: the same bytes for the same content."""
-    return msgspec.msgpack.encode(
-        _Stored(_VERSION, _ordered(learned.counted), _pairs(learned.edges), _pairs(learned.workloads))
-    )
+    edges = [
+        (key, Seen(_ordered(seen.hours), seen.flows, seen.first, seen.last))
+        for key, seen in _pairs(learned.edges)
+    ]
+    workloads = [
+        (who, Described(told.labels and _ordered(told.labels), _ordered(told.names)))
+        for who, told in _pairs(learned.workloads)
+    ]
+    return msgspec.msgpack.encode(_Stored(_VERSION, _ordered(learned.counted), edges, workloads))
 
 
 def decode(value: bytes) -> Learned:
@@ -208,7 +216,7 @@ def decode(value: bytes) -> Learned:
     return Learned(dict(stored.edges), dict(stored.workloads), stored.counted)
 
 
-def _ordered[V](values: Mapping[str, V]) -> dict[str, V]:
+def _ordered[K: (str, int), V](values: Mapping[K, V]) -> dict[K, V]:
     return {key: values[key] for key in sorted(values)}
 
 
