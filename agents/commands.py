@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import topics
-from agents import worker as worker_
 from agents.publish import Published
 from agents.publish import publish as publish_
 from agents.reach import ReachError
@@ -36,6 +35,9 @@ def load_settings() -> Settings:
 @click.command()
 def worker() -> None:
     """Judge the flows of the cluster until told to stop."""
+    # Faust takes a second to import, and no other command needs it.
+    from agents import worker as worker_  # noqa: PLC0415
+
     worker_.run(load_settings())
 
 

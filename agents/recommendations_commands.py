@@ -13,12 +13,12 @@ from rich.console import Console
 from agents.commands import load_settings
 from agents.decide import decide
 from agents.known_recommendations import Known, RecommendationsError, name_of, read_known
-from agents.show_recommendations import about, decided, listing
+from pipeline.recommend.about import about, when
 from pipeline.recommend.pull import pull as pull_
 from pipeline.recommend.pulled_files import PulledFiles
 from pipeline.recommend.recommendation import Decision
 from pipeline.recommend.render import to_yaml
-from pipeline.recommend.report import steps_table
+from pipeline.recommend.report import decided, listing, steps_table
 from pipeline.settings import Settings
 
 LEFT = 1  # exit code: a person has to do something, or --check: something would change
@@ -42,7 +42,7 @@ def recommendations() -> None:
 def list_(namespace: str | None, *, as_json: bool) -> None:
     """Show what is recommended, how far it is to be trusted, and what was decided.
 
-    recall: the share of later connections, that it had not learned from, which it allows. opens: pairs of
+    allows: the share of later connections, that it had not learned from, which it allows. opens: pairs of
     workloads, and addresses, that were never seen to talk.
     """
     _, known = _read()
@@ -53,7 +53,8 @@ def list_(namespace: str | None, *, as_json: bool) -> None:
         for name in found:
             click.echo(msgspec.json.encode(_plain(known, name)).decode())
     elif found:
-        Console().print(listing(known, found))
+        own = [known.recommendations[name] for name in found if name in known.recommendations]
+        listing(own, Console(), {name: known.decisions[name] for name in found if name in known.decisions})
     else:
         click.echo("Nothing is recommended.")
 
@@ -75,7 +76,7 @@ def show(name: str, *, as_json: bool, as_yaml: bool) -> None:
         click.echo(msgspec.json.encode({"recommendation": found, "decision": decision}).decode())
         return
     if decision and not as_yaml:
-        click.echo(f"{name}: {decided(decision)}")
+        click.echo(f"{name}: {decided(decision)}, {when(decision.at)}")
     manifest = manifest or (found.manifest if found else None)
     if manifest:
         click.echo(to_yaml(manifest), nl=False)

@@ -11,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from pipeline.cli.inputs import UNREADABLE, load_judge, say_rejects
 from pipeline.flow_files import read_blocks
 from pipeline.judge import Judge
+from pipeline.recommend.about import about
 from pipeline.recommend.learn import Window
 from pipeline.recommend.offline import Lessons, learn_flows
 from pipeline.recommend.pull import pull
@@ -38,6 +39,7 @@ DEFAULTS = Options()
     help="Write the policies here as YAML; what people changed there is kept, as by recommendations pull.",
 )
 @click.option("--namespace", help="Of this namespace only.")
+@click.option("--policy", help="Everything about the policy of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Each recommendation as one JSON object a line.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The policies as YAML documents.")
 @click.option(
@@ -76,6 +78,7 @@ def recommend(
     directories: tuple[Path, ...],
     out: Path | None,
     namespace: str | None,
+    policy: str | None,
     *,
     as_json: bool,
     as_yaml: bool,
@@ -94,7 +97,14 @@ def recommend(
         raise click.ClickException(f"{error.filename or 'flows'}: {error.strerror or error}") from None
     found = recommend_(lessons.known(options.lookback_days), judge.policies, judge.facts, options, {})
     own = [each for each in found if namespace in (None, each.namespace)]
-    _give_out(own, as_json=as_json, as_yaml=as_yaml)
+    if policy:
+        own = [
+            each for each in own if policy in (each.name, each.name[4:], each.manifest["metadata"]["name"])
+        ]
+    if as_json or as_yaml or not policy:
+        _give_out(own, as_json=as_json, as_yaml=as_yaml)
+    else:
+        _tell(own, policy)
     _say_not_learned(lessons, console)
     failed = _write(own, out, namespace, console) if out else False
     if rejected:
@@ -131,6 +141,20 @@ def _give_out(found: list[Recommendation], *, as_json: bool, as_yaml: bool) -> N
         listing(found, Console())
 
 
+def _names(found: Recommendation) -> tuple[str, str, str]:
+    """What a person may call it: as in traces, with its namespace, alone."""
+    with_namespace = found.name.partition(":")[2]
+    return found.name, with_namespace, with_namespace.partition("/")[2]
+
+
+def _tell(found: list[Recommendation], policy: str) -> None:
+    if not found:
+        raise click.ClickException(f"no policy {policy} is recommended: without --policy all are listed")
+    for each in found:
+        click.echo(to_yaml(each.manifest), nl=False)
+        Console().print(*about(each), sep="\n")
+
+
 def _say_not_learned(lessons: Lessons, console: Console) -> None:
     for reason, count in sorted(lessons.not_learned.items()):
         console.print(f"{count:,} flows taught nothing: {reason.replace('_', ' ')}", highlight=False)
@@ -138,6 +162,9 @@ def _say_not_learned(lessons: Lessons, console: Console) -> None:
 
 def _write(found: list[Recommendation], out: Path, namespace: str | None, console: Console) -> bool:
     """Whether a person has to do something."""
+    if not found:
+        console.print(f"Nothing is recommended: {out} is left as it is.")
+        return False
     out.mkdir(parents=True, exist_ok=True)
     steps = pull(out, [each.manifest for each in found], namespace)
     console.print(steps_table(steps))

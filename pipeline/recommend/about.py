@@ -1,4 +1,4 @@
-"""Recommendations for eyes: the list, and everything about one."""
+"""Everything about one recommendation, for eyes."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -7,38 +7,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agents.known_recommendations import Known
-from pipeline.recommend.recommendation import Decision, Evidence, Recommendation, RuleEvidence, Score
-from pipeline.recommend.report import allowed, opens, share
+from pipeline.recommend.recommendation import Evidence, Recommendation, RuleEvidence, Score
+from pipeline.recommend.report import opens, share
+from pipeline.report import human_bytes
 
-_DECIDED = {"accept": "accepted", "ignore": "ignored"}
-
-
-def listing(known: Known, names: Iterable[str]) -> Table:
-    """One line each; of an ignored one what was decided."""
-    table = _table("namespace", "name", "status", "workloads", "rules", "recall", "opens", "decision")
-    for name in names:
-        namespace, _, own = name.rpartition(":")[2].partition("/")
-        found, decision = known.recommendations.get(name), known.decisions.get(name)
-        told = _columns(found) if found else ("-",) * 5
-        _add(table, namespace, own, *told, _in_short(decision) if decision else "")
-    return table
-
-
-def _columns(found: Recommendation) -> tuple[str, ...]:
-    score = found.score
-    opened = opens(score.opened) if score else "-"
-    return found.status.word, ", ".join(found.workloads), str(len(found.rules)), allowed(score), opened
-
-
-def _in_short(decision: Decision) -> str:
-    reason = f": {decision.reason}" if decision.reason else ""
-    return f"{_DECIDED[decision.decision]} by {decision.by}{reason}"
-
-
-def decided(decision: Decision) -> str:
-    """Accepted or ignored, by whom, why and when."""
-    return f"{_in_short(decision)}, {_time(decision.at)}"
+SHOWN = 20  # of what was set aside
 
 
 def about(found: Recommendation) -> Iterator[RenderableType]:
@@ -46,7 +19,7 @@ def about(found: Recommendation) -> Iterator[RenderableType]:
     if found.rules:
         yield _rules(found.rules)
     yield Text(f"{found.status.word}: {found.status.reason}")
-    yield Text(f"learned from {_time(found.learned_from)} until {_time(found.learned_until)}")
+    yield Text(f"learned from {when(found.learned_from)} until {when(found.learned_until)}")
     if found.tightens:
         yield Text(f"inside of what {found.tightens} allows")
     if found.score:
@@ -60,29 +33,33 @@ def about(found: Recommendation) -> Iterator[RenderableType]:
     if found.set_aside:
         yield Text("traffic that became no rule:")
         table = _table("", "connections", "why")
-        for each in found.set_aside:
+        most = sorted(found.set_aside, key=lambda each: -each.connections)[:SHOWN]
+        for each in most:
             _add(table, each.says, f"{each.connections:,}", each.reason)
         yield table
+        if len(found.set_aside) > SHOWN:
+            yield Text(f"and {len(found.set_aside) - SHOWN:,} more: --json has all")
 
 
 def _rules(rules: Iterable[RuleEvidence]) -> Table:
-    table = _table("rule", "", "connections", "bytes", "seen in", "from", "until")
+    table = _table("", "rule", "seen")
     for each in rules:
-        _add(table, f"{each.direction} {each.rule}", each.says, *_seen(each.evidence))
+        _add(table, f"{each.direction} {each.rule}", each.says, _seen(each.evidence))
     return table
 
 
-def _seen(evidence: Evidence | None) -> tuple[str, ...]:
-    if evidence is None:  # it stands for itself
-        return ("-",) * 5
-    seen_in = f"{evidence.hours:,} h, {evidence.days:,} d"
-    counts = f"{evidence.connections:,}", f"{evidence.bytes:,}"
-    return *counts, seen_in, _time(evidence.first), _time(evidence.last)
+def _seen(evidence: Evidence | None) -> str:
+    if evidence is None:
+        return "stands for itself"
+    return (
+        f"{evidence.connections:,} connections, {human_bytes(evidence.bytes)}, {evidence.hours:,} hours of"
+        f" {evidence.days:,} days, {when(evidence.first)} to {when(evidence.last)}"
+    )
 
 
 def _score(score: Score) -> Iterator[RenderableType]:
     """Beside the baselines."""
-    yield Text(f"on traffic since {_time(score.cut_at)}, that it had not learned from:")
+    yield Text(f"on traffic since {when(score.cut_at)}, that it had not learned from:")
     table = _table("policy", "recall", "allows", "cuts", "unknown", "opens")
     rows = (
         ("this one", score.replay, score.opened),
@@ -118,5 +95,6 @@ def _add(table: Table, *cells: str) -> None:
     table.add_row(*map(Text, cells))  # no markup: selectors and reasons hold brackets
 
 
-def _time(ms: int) -> str:
+def when(ms: int) -> str:
+    """A time, ms since the epoch, in words."""
     return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M}Z"
