@@ -1,19 +1,21 @@
 """The second Faust app of a worker: it learns from a topic through Faust, into a table of Faust's."""
 
+import asyncio
 import logging
 import os
 import socket
+from collections.abc import AsyncIterator, Mapping
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
-from faust.types import TransportT
+from faust.types import TP, TransportT
 
 from agents.topics import Topics
 from pipeline.sections import Kafka
 from pipeline.settings import Settings
-
 
 # Faust and aiokafka tell of each step that they take; of troubles they tell as warnings.
 _LOG = logging.getLogger("faust.recommend")
@@ -33,10 +35,50 @@ class _ReadingCommitted(AIOKafkaConsumerThread):
 
 
 class _Consumer(Consumer):
+    """Gives each partition's records in their order, from the committed offset on, and passes over none.
+
+    Faust does not: when partitions have changed hands it seeks, and then clears its queues, while records
+    are fetched all the time. So what it fetches is kept from the agents until it has come to rest and
+    `begin` has sought once more; and nothing is fetched while somebody seeks.
+    """
+
     logger = _LOG
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fetching = asyncio.Lock()
+        self._seeks = self._fetched_after = 0  # how often somebody has sought
+        self._begun_after: float = inf
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return _ReadingCommitted(self, loop=self.loop, beacon=self.beacon)
+
+    async def begin(self) -> None:
+        """From now on agents get records."""
+        await self.perform_seek()
+        self._begun_after = self._seeks
+        if self.app.rebalancing:  # Faust's other thread has just begun one
+            self.pause()
+
+    def pause(self) -> None:
+        """Until `begin`, agents get none."""
+        self._begun_after = inf
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's
+        async for tp, message in super().getmany(timeout):
+            if self._fetched_after >= self._begun_after or self._is_changelog_tp(tp):
+                yield tp, message
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109
+        async with self._fetching:
+            self._fetched_after = self._seeks
+            return await super()._getmany(active_partitions, timeout)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        async with self._fetching:
+            committed = await super().seek_to_committed()
+            self._seeks += 1
+            return committed
 
 
 class _Transport(Transport):
@@ -50,6 +92,19 @@ class RecommendApp(faust.App):
 
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)
+
+    def on_rebalance_start(self) -> None:
+        super().on_rebalance_start()
+        cast("_Consumer", self.consumer).pause()
+
+    def on_rebalance_end(self) -> None:
+        super().on_rebalance_end()
+        self.add_future(self._begin(self.consumer_generation_id))
+
+    async def _begin(self, generation: int) -> None:
+        """Have the agents get records, once Faust is done with its tables and queues."""
+        if not self.rebalancing and generation == self.consumer_generation_id:
+            await cast("_Consumer", self.consumer).begin()
 
 
 def make_app(settings: Settings, folder: Path) -> RecommendApp:
