@@ -127,13 +127,15 @@ class Proposer:
 
     def _groups(self, names: Iterable[str]) -> Iterator[_Group]:
         """The workloads to propose for; those that no label tells apart are together."""
+        found = {name: selected for name in names if (selected := self._own.selected(name))}
         done: set[str] = set()
-        for name in sorted(names):
-            selected = self._own.selected(name)
-            if selected and name not in done:
-                together = tuple(sorted({name, *selected.also}))
-                done.update(together)
-                yield _Group(together[0], together, str(selected))
+        # Who selects most others first: a policy for one of these alone would add nothing to theirs.
+        for name in sorted(found, key=lambda each: (-len(found[each].also), each)):
+            if name not in done:
+                pairs, together = set(found[name].pairs), {name, *found[name].also}
+                new = {each for each in together if pairs <= self._own.stable(each)} - done
+                done |= new
+                yield _Group(min(new), tuple(sorted(together)), str(found[name]))
 
     def _everyone(self, names: Iterable[str]) -> Iterator[_Group]:
         everyone = tuple(sorted({*names, *self._own.workloads}))

@@ -63,9 +63,13 @@ class Namespace:
             self._selected[name] = self._select(name)
         return self._selected[name]
 
-    def _select(self, name: str) -> Selected | None:
+    def stable(self, name: str) -> set[Pair]:
+        """The labels that all pods of a workload have."""
         workload = self.workloads.get(name)
-        pairs = sorted(((workload and workload.stable) or {}).items(), key=lambda pair: rank(pair[0]))
+        return set(((workload and workload.stable) or {}).items())
+
+    def _select(self, name: str) -> Selected | None:
+        pairs = sorted(self.stable(name), key=lambda pair: rank(pair[0]))
         best: tuple[int, int, tuple[Pair, ...], set[str]] | None = None
         for size in range(1, min(MOST_LABELS, len(pairs)) + 1):
             for place, chosen in enumerate(combinations(pairs, size)):
