@@ -143,6 +143,7 @@ class Installation:
             "FLOWTIER_WORKER_SESSION_TIMEOUT_SECONDS": "6",
             "FLOWTIER_WORKER_HEARTBEAT_SECONDS": "1",
             "FLOWTIER_WORKER_STATUS_SECONDS": "0.5",
+            "FLOWTIER_RECOMMEND_FOLDER": str(self.folder / "learned"),
             "FLOWTIER_SHIPPER_NODE": "node",
             **self.options,
         }
@@ -257,6 +258,15 @@ class Installation:
         for record in self.records(self.topics.observations.name):
             value = msgspec.json.decode(record.value())
             yield from (edge | {"namespace": value["namespace"]} for edge in value["edges"])
+
+    def recommendations(self) -> dict[str, dict[str, Any]]:
+        """What stands on policy-recommendations, by name."""
+        found: dict[str, dict[str, Any]] = {}
+        for record in self.records(self.topics.recommendations.name):
+            found.pop(record.key().decode(), None)
+            if record.value() is not None:
+                found[record.key().decode()] = msgspec.json.decode(record.value())
+        return found
 
     def observed(self) -> Counter[str]:
         """Flows in the observations, by namespace."""
