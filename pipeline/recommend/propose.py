@@ -10,6 +10,7 @@ from pipeline.match.verdict import Decision
 from pipeline.observe import HOUR_MS
 from pipeline.policy.policies import Direction
 from pipeline.recommend.existing import Existing
+from pipeline.recommend.labels import is_name
 from pipeline.recommend.learn import HOURS_A_DAY
 from pipeline.recommend.learned import NONE, EdgeKey, Learned, Seen
 from pipeline.recommend.peers import Peer, Peers
@@ -135,7 +136,7 @@ class Proposer:
                 pairs, together = set(found[name].pairs), {name, *found[name].also}
                 new = {each for each in together if pairs <= self._own.stable(each)} - done
                 done |= new
-                yield _Group(min(new), tuple(sorted(together)), str(found[name]))
+                yield _Group(min(filter(is_name, new)), tuple(sorted(together)), str(found[name]))
 
     def _everyone(self, names: Iterable[str]) -> Iterator[_Group]:
         everyone = tuple(sorted({*names, *self._own.workloads}))
