@@ -228,7 +228,7 @@ class Peers:
             why = f"{told}: admits all {size - len(seen):,} private ones"
             return Peer("private", "", "addresses", {"nets": nets}, frozenset(), size - len(seen), why)
         more = 2**32 - size - len(seen)
-        why = f"{told}: admits all {more:,} public IPv4 addresses, and IPv6"
+        why = f"{told}: admits all {more:,} public IPv4 addresses, and none of IPv6"
         return Peer("public", "", "addresses", {"notNets": nets}, frozenset(), more, why)
 
 
