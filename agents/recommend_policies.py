@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -56,11 +57,17 @@ class RecommendPolicies(Service):
         self._index = IndexRecommendations(settings, elastic, self._troubles)
         self._recommending = ThreadPoolExecutor(1, "recommending")
         self._propose = ProposePolicies(settings, policies, decisions, self._recommending)
-        self._folder = OwnFolder(settings.recommend.folder or _temporary(settings))
+        self._folder: OwnFolder | None = None
+        self._at_rest = asyncio.Event()  # no app is running
+        self._at_rest.set()
 
     async def on_stop(self) -> None:
+        # Whoever has left the group is replaced at once.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._at_rest.wait(), _STOP_SECONDS)
         self._recommending.shutdown(wait=False)
-        self._folder.close()
+        if self._folder:
+            self._folder.close()
 
     @Service.task
     async def _live(self) -> None:
@@ -69,24 +76,27 @@ class RecommendPolicies(Service):
         await self._decisions.known.wait()
         while not self.should_stop:
             try:
-                await self._live_once()
+                self._folder = self._folder or OwnFolder(_base(self._settings))
+                await self._live_once(self._folder.path)
             except Exception as error:
                 log.exception("the recommender begins anew")
-                self._troubles.tell("app", f"the recommender begins anew: {error!r}")
-                self._folder.begin_anew()  # all that counts is in Kafka
+                self._troubles.tell("app", f"the recommender begins anew: {_words(error)}")
+                if self._folder:
+                    self._folder.begin_anew()  # all that counts is in Kafka
                 await self.sleep(_AGAIN_SECONDS)
 
-    async def _live_once(self) -> None:
+    async def _live_once(self, folder: Path) -> None:
         topics, kafka = Topics(self._settings), self._settings.kafka
         admin = AdminClient(kafka.confluent(), logger=LOG)
         name = topics.observations.name
         known_as = await wait_for_kafka(self._health, kafka.bootstrap, lambda: topic_id(admin, name))
-        recommender = Recommender(self._settings, self._troubles, self._folder.path, known_as)
+        recommender = Recommender(self._settings, self._troubles, folder, known_as)
         self._index.follow(recommender)
         work = [
             asyncio.create_task(each)
             for each in (recommender.live(), self._look(recommender), self._forget(recommender))
         ]
+        self._at_rest.clear()
         try:
             stopped = asyncio.create_task(self._stopped.wait())
             done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -96,8 +106,10 @@ class RecommendPolicies(Service):
             for task in (*work, stopped):
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
-            metrics.RECOMMEND_LAG.set(0)
-            await asyncio.wait_for(recommender.stop(), _STOP_SECONDS)
+            try:
+                await asyncio.wait_for(recommender.stop(), _STOP_SECONDS)
+            finally:
+                self._at_rest.set()
 
     async def _look(self, recommender: Recommender) -> None:
         """See how far it is, and propose when it is time and all is learned that was there."""
@@ -111,8 +123,8 @@ class RecommendPolicies(Service):
             while True:
                 known = await run(self._recommending, topic.read, _LOOK_SECONDS)
                 await progress.look()
-                metrics.RECOMMEND_LAG.set(progress.lag or 0)
                 if progress.lag is not None:
+                    metrics.RECOMMEND_LAG.set(progress.lag)
                     self._troubles.tell("app", None)
                 if known and progress.caught_up and self.loop.time() >= next_at:
                     next_at = self.loop.time() + settings.recommend.interval_seconds
@@ -124,7 +136,7 @@ class RecommendPolicies(Service):
         except Exception as error:
             # What it cannot propose from now may be something else next time; learning goes on.
             log.exception("nothing can be proposed")
-            self._troubles.tell("proposing", f"nothing can be proposed: {error!r}")
+            self._troubles.tell("proposing", f"nothing can be proposed: {_words(error)}")
         else:
             self._troubles.tell("proposing", None)
 
@@ -135,6 +147,12 @@ class RecommendPolicies(Service):
             await recommender.forget()
 
 
-def _temporary(settings: Settings) -> Path:
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _base(settings: Settings) -> Path:
+    if settings.recommend.folder:
+        return settings.recommend.folder
     name = f"flowtier-{settings.topics.prefix}{settings.worker.group}-recommend"
     return Path(gettempdir()) / name

@@ -1,9 +1,13 @@
 """How far the recommender is with the observations of its partitions."""
 
+import structlog
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.recommender import Recommender
 from agents.topics import Topic
+
+log = structlog.get_logger(__name__)
 
 
 class Progress:
@@ -21,7 +25,14 @@ class Progress:
         self.caught_up = False
 
     async def look(self) -> None:
-        """Ask Kafka; `lag` is None while partitions change hands or are recovered."""
+        """Ask Kafka; `lag` is None while it is away, and while partitions change hands or are recovered."""
+        try:
+            await self._look()
+        except KafkaError as error:
+            log.warning("Kafka does not say how far observations are learned", reason=repr(error))
+            self.lag = None
+
+    async def _look(self) -> None:
         recommender = self._recommender
         held = {TP(self._topic, partition) for partition in recommender.table.held()}
         generation = recommender.generation

@@ -62,7 +62,7 @@ def observation(namespace: str, number: int, hour: int | None = None, **changes:
         "enforced": {"allow": 1},
         "example": f"id-0-{number}-0",
     } | changes
-    names = {edge["workload"], edge["peer"]}
+    names = {str(edge["workload"]), str(edge["peer"])}
     workloads = [
         {"type": "wep", "namespace": namespace, "name": name, "labels": {"app": name[:-2]}}
         for name in sorted(names)

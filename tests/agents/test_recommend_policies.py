@@ -1,6 +1,7 @@
 """What workers learn from observations, what they propose from it, and where that ends up."""
 
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -58,7 +59,7 @@ def decide(installation: Installation, name: str, value: bytes | None) -> None:
     assert producer.flush(20) == 0
 
 
-def document(installation: Installation, name: str) -> dict | None:
+def document(installation: Installation, name: str) -> dict[str, Any] | None:
     """The recommendation of that name in Elasticsearch."""
     with Elasticsearch(installation.elasticsearch, retry_on_status=[503], max_retries=100) as client:
         try:
@@ -196,7 +197,8 @@ def test_what_falls_out_of_the_lookback_is_forgotten_and_its_recommendation_with
 def test_decisions_are_honoured_after_a_restart_and_can_be_taken_back(learning) -> None:
     worker = learning.start_worker()
     observe(learning, "shop", (observation("shop", number) for number in range(20)))
-    all_names = until(lambda: len(learning.recommendations()) >= 5 and set(learning.recommendations()))
+    until(lambda: len(learning.recommendations()) == 5)
+    all_names = set(learning.recommendations())
     name = min(all_names)
     until(lambda: document(learning, name))
     decide(learning, name, b"nonsense")
@@ -226,6 +228,19 @@ def test_a_recommendation_stands_in_elasticsearch_as_yaml_with_its_numbers(learn
     assert found["manifest"].startswith("apiVersion: projectcalico.org/v3\nkind: StagedNetworkPolicy\n")
     assert (found["cluster"], found["namespace"], found["mode"]) == (learning.name, "shop", "workload")
     assert found["status"]["word"] == "Learning"
+
+
+def test_flows_are_judged_whatever_troubles_the_recommender_and_health_tells_of_it(learning) -> None:
+    obstacle = learning.folder / "learned"
+    obstacle.write_text("no folder")
+    worker = learning.start_worker()
+    learning.produce([lines([flow(1)])])
+    learning.wait_for_documents(1)
+    until(lambda: "learned" in worker.health()["problems"].get("recommend", ""))
+    assert worker.health()["ready"]
+    obstacle.unlink()
+    wait_until_learned(learning)
+    until(lambda: worker.health()["problems"] == {})
 
 
 def test_without_the_recommender_a_worker_judges_and_learns_nothing(learning) -> None:
