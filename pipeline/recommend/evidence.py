@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pipeline.observe import HOUR_MS
 from pipeline.recommend.learn import HOURS_A_DAY
 from pipeline.recommend.learned import NONE, EdgeKey, Seen
-from pipeline.recommend.propose import WITH_PORTS, Proposal, ProposedRule, protocol_name
+from pipeline.recommend.proposal import WITH_PORTS, Proposal, ProposedRule
 from pipeline.recommend.recommendation import Evidence, RuleEvidence
+from pipeline.recommend.words import protocol_name
 
 _RARE_HOURS = 2
 _ENOUGH_HOURS = 12

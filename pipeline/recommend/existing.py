@@ -1,22 +1,29 @@
 """What the policies in force already do for a workload: isolate it, allow its edges, widely or not."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 from pipeline.facts import Facts
 from pipeline.match.verdict import Decision
-from pipeline.policy.policies import ENFORCED_KINDS, Direction, EntityMatch, Policies, Policy, Rule
+from pipeline.policy.policies import Direction, EntityMatch, Policies, Policy, Rule
 from pipeline.recommend.labels import SERVICE_ACCOUNT
 from pipeline.recommend.workloads import Workload
 
-_PROFILE = "pro:"
 _WITH_PORTS = (6, 17, 132)
 _WIDE = {4: 16, 6: 64}  # nets with shorter prefixes are wide
 
 _REST_PASSES = Rule("pass")
 
 type Standing = Literal["open", "earlier", "later"]
+
+
+class Admitted(NamedTuple):
+    """What rules let through: workloads as (namespace, name), whether any address, whether any port."""
+
+    workloads: frozenset[tuple[str, str]]
+    addresses: bool
+    ports: bool
 
 
 class Existing:
@@ -71,6 +78,24 @@ class Existing:
         found = [policy for policy in wide if policy]
         return min(found, key=lambda policy: place[str(policy.key)], default=None)
 
+    def admitted(
+        self,
+        policy: Policy,
+        decisions: Iterable[Decision | None],
+        direction: Direction,
+        workloads: Iterable[Workload],
+    ) -> Admitted:
+        """What the rules of a policy that some edges were allowed by let through, widely or not."""
+        numbers = {each.rule for each in decisions if each and each.policy == str(policy.key)}
+        rules = [rule for number, rule in enumerate(policy.rules(direction)) if number in numbers]
+        peers = [rule.source if direction == "ingress" else rule.destination for rule in rules]
+        found = {
+            (each.namespace, each.name)
+            for each in workloads
+            if any(peer.selector is None or peer.selector.matches(self._labels(each)) for peer in peers)
+        }
+        return Admitted(frozenset(found), not all(map(_narrow, peers)), not all(map(_names_ports, rules)))
+
     def _labels(self, workload: Workload) -> dict[str, str]:
         inherited = {
             f"pcns.{key}": value
@@ -90,21 +115,20 @@ class Existing:
         )
 
 
-def enforced(policies: Policies) -> Iterator[Policy]:
-    """Those that are not staged."""
-    return (policy for policy in policies.policies if policy.key.kind not in ENFORCED_KINDS)
-
-
 def _number(order: float | None) -> float:
     return float("inf") if order is None else order
 
 
 def _is_wide(rule: Rule, direction: Direction) -> bool:
     peer = rule.source if direction == "ingress" else rule.destination
+    return not _narrow(peer) or not _names_ports(rule)
+
+
+def _names_ports(rule: Rule) -> bool:
+    """Whether a rule says which ports, or is of a protocol that has none."""
     ports = rule.destination
-    narrow_ports = bool(ports.ports or ports.named_ports or ports.service)
     has_ports = rule.protocol in (None, *_WITH_PORTS)
-    return not _narrow(peer) or (has_ports and not narrow_ports)
+    return not has_ports or bool(ports.ports or ports.named_ports or ports.service)
 
 
 def _narrow(peer: EntityMatch) -> bool:

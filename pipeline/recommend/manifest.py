@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.recommend.learned import NONE
-from pipeline.recommend.propose import ICMP, Proposal, ProposedRule
+from pipeline.recommend.proposal import ICMP, Proposal, ProposedRule
 from pipeline.recommend.widen import Ports
 
 API_VERSION = "projectcalico.org/v3"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.policy.policies import Network
 from pipeline.recommend.learned import EdgeKey
 from pipeline.recommend.peers import Peer
-from pipeline.recommend.propose import Proposal
+from pipeline.recommend.proposal import Proposal
 from pipeline.recommend.recommendation import Opened
 from pipeline.recommend.workloads import Namespace
 

@@ -15,7 +15,8 @@ from pipeline.recommend.learned import EdgeKey, Learned
 from pipeline.recommend.manifest import key_of, manifest_of
 from pipeline.recommend.opened import Opening
 from pipeline.recommend.peers import Peers
-from pipeline.recommend.propose import Proposal, Proposer
+from pipeline.recommend.proposal import Proposal
+from pipeline.recommend.propose import Proposer
 from pipeline.recommend.recommendation import Decision, Mode, Opened, Options, Recommendation, Score
 from pipeline.recommend.replay import judge_edges
 from pipeline.recommend.score import concerning, cut_hour, enforcing, later_edges, replay

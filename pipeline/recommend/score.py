@@ -11,8 +11,9 @@ from pipeline.policy.policies import Policies, Policy
 from pipeline.policy.resources import find
 from pipeline.recommend.learned import EdgeKey, Learned, Seen
 from pipeline.recommend.manifest import API_VERSION
-from pipeline.recommend.propose import Proposal, says
+from pipeline.recommend.proposal import Proposal
 from pipeline.recommend.recommendation import Replay
+from pipeline.recommend.words import says
 
 FEWEST_HOURS = 8  # of which some can be held out
 MOST_CUT = 20  # edges that are named
