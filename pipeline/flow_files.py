@@ -4,18 +4,18 @@ import gzip
 import io
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import zstandard
 
 from pipeline.flow import Message
 
 BATCH_LINES = 20_000
-BLOCK_LINES, MESSAGE_LINES = 40_000, 500
+BLOCK = 32 << 20  # bytes of the messages that are handled at once
 CHUNK = 1 << 20  # bytes
 STANDARD_INPUT = "-"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -38,32 +38,45 @@ def read_batches(names: Sequence[str]) -> Iterator[list[Message]]:
 def read_blocks(names: Sequence[str]) -> Iterator[list[Message]]:
     """The same in messages of many lines: `offset` is the first line of a message, from 0."""
     for number, name in enumerate(names):
-        first = 0
+        block, size = list[Message](), 0
         with open_lines(name) as file:
-            rows = iter(file)
-            while lines := list(islice(rows, BLOCK_LINES)):
-                now = int(time.time() * 1000)
-                if any(line[:1] in (b"[", b"\n", b"\r") for line in lines):  # one by one, for their numbers
-                    numbered = enumerate(lines, first)
-                    yield [Message(line, "file", number, at, now) for at, line in numbered if line.strip()]
-                else:
-                    parts = range(0, len(lines), MESSAGE_LINES)
-                    yield [
-                        Message(b"".join(lines[at : at + MESSAGE_LINES]), "file", number, first + at, now)
-                        for at in parts
-                    ]
-                first += len(lines)
+            for first, count, value in _chunks(file):
+                block += _messages(value, number, first, count)
+                size += len(value)
+                if size >= BLOCK:
+                    yield block
+                    block, size = [], 0
+        if block:
+            yield block
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """Some whole lines at a time: the number of the first, how many, and their bytes."""
+    first = 0
+    while value := file.read(CHUNK // 2) + file.readline():
+        count = value.count(b"\n")
+        yield first, count, value
+        first += count
+
+
+def _messages(value: bytes, partition: int, first: int, count: int) -> list[Message]:
+    now = int(time.time() * 1000)
+    if value.startswith(b"{") and value.count(b"\n{") + value.endswith(b"\n") == count:
+        return [Message(value, "file", partition, first, now)]
+    # Rows of a message are not its lines: each line is one, so that it can be told where it stands.
+    numbered = enumerate(value.splitlines(keepends=True), first)
+    return [Message(line, "file", partition, at, now) for at, line in numbered if line.strip()]
 
 
 @contextmanager
-def open_lines(name: str) -> Iterator[Iterable[bytes]]:
+def open_lines(name: str) -> Iterator[BinaryIO]:
     """The lines of a flow file, unpacked as its first bytes say; "-" is standard input."""
     with ExitStack() as files:
         raw = sys.stdin.buffer if name == STANDARD_INPUT else files.enter_context(Path(name).open("rb", 0))
         file = io.BufferedReader(cast("io.RawIOBase", raw), CHUNK)
         start = file.peek(len(ZSTD))
         if start.startswith(GZIP):
-            yield files.enter_context(gzip.open(file))
+            yield cast("BinaryIO", files.enter_context(gzip.open(file)))
         elif start.startswith(ZSTD):
             unpacked = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
             yield files.enter_context(io.BufferedReader(cast("io.RawIOBase", unpacked), CHUNK))

@@ -19,6 +19,8 @@ type PeerKind = Literal[
 KINDS: tuple[PeerKind, ...] = (
     "dns", "service", "workload", "namespace", "network_set", "host", "domain", "cidr", "private", "public"
 )  # fmt: skip
+type _Port = tuple[int | None, int | None]  # protocol and port
+
 DNS_PORT = 53
 DNS_LABEL = ("k8s-app", "kube-dns")
 DNS_NAMESPACE = "kube-system"
@@ -60,7 +62,7 @@ class Peers:
         self.namespaces: dict[str, Namespace] = inventory.namespaces(learned)
         # Many edges have the same peer.
         self._workload = lru_cache(maxsize=None)(self._workload_of)
-        self._ports = lru_cache(maxsize=None)(self._ports_of)
+        self._served = lru_cache(maxsize=None)(self._served_by)
 
     def of(self, key: EdgeKey, *, domains: bool, whole_namespace: bool) -> Peer | None:
         """The peer of an edge; None where only addresses tell it (`of_addresses`)."""
@@ -131,21 +133,34 @@ class Peers:
         return self._cidr(nets, found.nets, found.more)
 
     def _service(self, key: EdgeKey) -> Peer | None:
-        """Where the facts know that the port is one of the service's."""
-        if key.direction != "egress" or not key.service:
+        """Where the facts know that port and peer are the service's; no node matches services over SCTP."""
+        if key.direction != "egress" or not key.service or key.protocol not in (6, 17):
             return None
         name = key.service_namespace, key.service
-        ports = self._ports(name)
+        addresses, ports = self._served(name)
         if not {(key.protocol, key.port), (None, None), (key.protocol, None)} & ports:
+            return None
+        own = self._addresses(key)
+        if own and own.isdisjoint(addresses):
             return None
         behind = frozenset({(key.peer_namespace, key.peer)} if key.peer_type == "wep" else ())
         return Peer(
             "service", *name, {"services": {"name": key.service, "namespace": key.service_namespace}}, behind
         )
 
-    def _ports_of(self, service: tuple[str, str]) -> frozenset[tuple[int | None, int | None]]:
-        """Protocols and ports of a service, by its slices."""
-        return frozenset(port for version in self._facts.slices(service) for port in version.fact.ports)
+    def _served_by(self, service: tuple[str, str]) -> tuple[frozenset[Network], frozenset[_Port]]:
+        """Addresses of a service, and its protocols and ports, by its slices."""
+        slices = [version.fact for version in self._facts.slices(service)]
+        addresses = frozenset(net for each in slices for net in networks_of(each.addresses))
+        return addresses, frozenset(port for each in slices for port in each.ports)
+
+    def _addresses(self, key: EdgeKey) -> set[Network]:
+        """What is known of where a peer is."""
+        if key.peer_type != "wep":
+            return set(networks_of((key.peer_ip,)))
+        known = self.namespaces.get(key.peer_namespace)
+        workload = known.workloads.get(key.peer) if known else None
+        return workload.addresses if workload else set()
 
     def _workload_of(self, namespace: str, name: str) -> Peer:
         """By the labels of a workload; "" = the whole namespace, as it also is where no label tells it."""

@@ -1,11 +1,13 @@
 """What is known of some namespaces ▸ recommendations: propose ▸ replay ▸ score, status and evidence."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from pipeline.facts import Facts
 from pipeline.judge import Judge
-from pipeline.match.verdict import Decision as Verdict
+from pipeline.match.verdict import Outcome
 from pipeline.observe import HOUR_MS
 from pipeline.policy.policies import Policies
 from pipeline.recommend.evidence import evidence_of
@@ -19,12 +21,13 @@ from pipeline.recommend.proposal import Proposal
 from pipeline.recommend.propose import Proposer
 from pipeline.recommend.recommendation import Decision, Mode, Opened, Options, Recommendation, Score
 from pipeline.recommend.replay import judge_edges
-from pipeline.recommend.score import concerning, cut_hour, enforcing, later_edges, replay
+from pipeline.recommend.score import concerning, cut_hour, later_edges, replay, staging
 from pipeline.recommend.status import status_of
 from pipeline.recommend.workloads import Inventory
 
 MAX_CELLS = 4096
 MODES: tuple[Mode, ...] = ("workload", "namespace")
+BASELINE = ".baseline"
 CHANGED = "its traffic has changed since it was accepted: reopen it to take that in"
 
 
@@ -70,7 +73,8 @@ class _Namespace:
         self._cut = cut_hour(learned, options.held_out_share)
         # Where there are no policies none has decided anything.
         edges = learned.edges if policies.policies else ()
-        verdicts = judge_edges(name, edges, learned, self._judge(policies))
+        outcomes = judge_edges(name, edges, learned, self._judge(policies))
+        verdicts = {key: outcome.enforced for key, outcome in outcomes.items()}
         existing = Existing(policies, facts, options.tier, options.order)
         self._proposer = Proposer(name, peers, existing, verdicts, options)
 
@@ -105,31 +109,35 @@ class _Namespace:
             )
 
     def _replayed(self, decisions: Mapping[str, Decision]) -> "_Replayed | None":
-        """The hours since the cut under what would have been proposed before it, and under what was
-        accepted in its place; None where there are too few hours."""
+        """The hours since the cut under what would have been proposed before it, or was accepted in its
+        place; None where there are too few hours."""
         if self._cut is None:
             return None
         before = self._learned.within(0, self._cut)
         later = self._learned.within(self._cut, max(self._hours) + 1)
         proposals = {mode: self._proposer.propose(before, mode) for mode in MODES}
-        verdicts = {}
+        manifests, names = [], dict[Mode, list[_Staged]]()
         for mode in MODES:
-            manifests = {key_of(own): own for own in map(manifest_of, proposals[mode])}
-            manifests |= {n: d.manifest for n, d in decisions.items() if n in manifests and d.manifest}
-            judge = self._judge(enforcing(self._policies, manifests.values()))
-            verdicts[mode] = judge_edges(self._name, later.edges, self._learned, judge)
+            for proposal in proposals[mode]:
+                manifest = _taken(manifest_of(proposal), decisions)
+                if mode != self._options.mode:  # a workload may have the name of its namespace
+                    manifest["metadata"]["name"] += BASELINE
+                manifests.append(manifest)
+                names.setdefault(mode, []).append(_Staged(key_of(manifest), proposal))
+        judge = self._judge(staging(self._policies, manifests))
+        outcomes = judge_edges(self._name, later.edges, self._learned, judge)
         everyone = self._proposer.propose(self._learned, "namespace")
         opened = self._opening.of(everyone[0]) if everyone else None
-        known = frozenset(name for each in proposals[self._options.mode] for name in each.workloads)
-        return _Replayed(self._cut, later, verdicts, known, opened)
+        return _Replayed(self._cut, later, outcomes, names, opened)
 
     def _score(self, proposal: Proposal, replayed: "_Replayed") -> Score | None:
         """None where nothing was known of the workloads before the cut."""
-        if replayed.known.isdisjoint(proposal.workloads):
+        own = replayed.standing_for(proposal, proposal.mode)
+        if not own:
             return None
         edges = later_edges(proposal, replayed.later)
-        outcome, cut = replay(edges, replayed.verdicts[proposal.mode])
-        of_all, _ = replay(edges, replayed.verdicts["namespace"])
+        outcome, cut = replay(edges, replayed.outcomes, own)
+        of_all, _ = replay(edges, replayed.outcomes, replayed.standing_for(proposal, "namespace"))
         opened = self._opening.of(proposal)
         everyone = replayed.opened or opened
         return Score(replayed.cut * HOUR_MS, outcome, cut, opened, of_all, everyone)
@@ -138,10 +146,34 @@ class _Namespace:
         return Judge(policies, self._facts, "", 0, MAX_CELLS)
 
 
+def _taken(manifest: dict[str, Any], decisions: Mapping[str, Decision]) -> dict[str, Any]:
+    """A manifest, or what was accepted in its place."""
+    decision = decisions.get(key_of(manifest))
+    return deepcopy(decision.manifest) if decision and decision.manifest else manifest
+
+
+class _Staged(NamedTuple):
+    """What would have been proposed before the cut, by the name that it is judged by."""
+
+    name: str
+    proposal: Proposal
+
+
 @dataclass(frozen=True, slots=True)
 class _Replayed:
+    """The hours since the cut, judged by what would have been proposed before it, each policy alone."""
+
     cut: int  # the first hour that was held out
     later: Learned
-    verdicts: Mapping[Mode, Mapping[EdgeKey, Verdict | None]]
-    known: frozenset[str]  # workloads that something was proposed for before
+    outcomes: Mapping[EdgeKey, Outcome]
+    staged: Mapping[Mode, list[_Staged]]
     opened: Opened | None  # by the policy for the whole namespace
+
+    def standing_for(self, proposal: Proposal, mode: Mode) -> frozenset[str]:
+        """The names of what would have been proposed in a proposal's place."""
+        return frozenset(
+            each.name
+            for each in self.staged.get(mode, ())
+            if not set(each.proposal.workloads).isdisjoint(proposal.workloads)
+            and (mode != proposal.mode or each.proposal.tightens == proposal.tightens)
+        )

@@ -7,7 +7,7 @@ import orjson
 
 from pipeline.flow import REPORTERS, Endpoint, FlowBatch, Ints, Logged
 from pipeline.judge import Judge
-from pipeline.match.verdict import Decision
+from pipeline.match.verdict import Outcome
 from pipeline.own_host import NO
 from pipeline.recommend.learned import SEVERAL, Described, EdgeKey, Learned, Who
 
@@ -16,8 +16,8 @@ _NOT_TOLD = Described(None, {})
 
 def judge_edges(
     namespace: str, keys: Iterable[EdgeKey], learned: Learned, judge: Judge
-) -> dict[EdgeKey, Decision | None]:
-    """What the judge's enforced policies say of each edge at its own side; None = nothing can be said.
+) -> dict[EdgeKey, Outcome]:
+    """What the judge says of each edge at its own side.
 
     An edge stands for traffic that comes again: it is judged by the pods that its workloads have now, or
     had last. A host that asks its own pod is not among what was learned.
@@ -30,8 +30,7 @@ def judge_edges(
     resolved.own_host[:] = NO
     verdicts = judge.evaluate(batch, resolved)
     return {
-        key: verdicts.outcomes[outcome].enforced
-        for key, outcome in zip(edges, verdicts.outcome.tolist(), strict=True)
+        key: verdicts.outcomes[outcome] for key, outcome in zip(edges, verdicts.outcome.tolist(), strict=True)
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.match.verdict import Decision
+from pipeline.match.verdict import Outcome
 from pipeline.policy.check import checked
 from pipeline.policy.order import all_tiers, in_order
 from pipeline.policy.policies import Policies, Policy
@@ -40,16 +40,25 @@ def enforcing(policies: Policies, manifests: Iterable[Manifest]) -> Policies:
 
     ValueError where Calico would not take one of them.
     """
-    added = [_enforced(manifest) for manifest in manifests]
+    added = [_policy(manifest, "NetworkPolicy") for manifest in manifests]
     names = {policy.key for policy in added}
-    kept = [policy for policy in policies.policies if policy.key not in names]
+    return _with(policies, [policy for policy in policies.policies if policy.key not in names], added)
+
+
+def staging(policies: Policies, manifests: Iterable[Manifest]) -> Policies:
+    """What of a revision is enforced, with these as its only staged policies; ValueError as `enforcing`."""
+    enforced = [policy for policy in policies.policies if not policy.key.staged]
+    return _with(policies, enforced, [_policy(manifest, manifest["kind"]) for manifest in manifests])
+
+
+def _with(policies: Policies, kept: list[Policy], added: list[Policy]) -> Policies:
     every = [*kept, *added]
     tiers = all_tiers((tier for tier in policies.tiers if tier.defined), every)
     return replace(policies, revision="", tiers=tiers, policies=in_order(every, tiers))
 
 
-def _enforced(manifest: Manifest) -> Policy:
-    kind = find(API_VERSION, "NetworkPolicy")
+def _policy(manifest: Manifest, kind_name: str) -> Policy:
+    kind = find(API_VERSION, kind_name)
     assert kind
     own = {**manifest, "kind": kind.name}
     checked_, findings = checked(own, kind)
@@ -66,17 +75,28 @@ def later_edges(proposal: Proposal, later: Learned) -> dict[EdgeKey, Seen]:
 
 
 def replay(
-    edges: Mapping[EdgeKey, Seen], decisions: Mapping[EdgeKey, Decision | None]
+    edges: Mapping[EdgeKey, Seen], outcomes: Mapping[EdgeKey, Outcome], names: frozenset[str]
 ) -> tuple[Replay, list[str]]:
-    """Connections by verdict, and the edges that would be cut, those with most connections first."""
+    """Connections by what the staged policies of these names, each alone, would do; and the edges that
+    would be cut, those with most connections first. What is denied already is not counted."""
     counts = {"allow": 0, "deny": 0, "unknown": 0}
     cut: list[tuple[int, str]] = []
     for key, seen in edges.items():
-        decision = decisions.get(key)
-        action = decision.action if decision else "unknown"
-        connections = max(seen.started, 1)
+        action, connections = _action(outcomes[key], names), max(seen.started, 1)
+        if action == "denied":
+            continue
         counts[action] += connections
         if action == "deny":
             cut.append((-connections, says(key)))
     named = [text for _, text in sorted(cut)[:MOST_CUT]]
     return Replay(counts["allow"], counts["deny"], counts["unknown"]), named
+
+
+def _action(outcome: Outcome, names: frozenset[str]) -> str:
+    if not names.isdisjoint(outcome.staged_deny):
+        return "deny"
+    if outcome.enforced is None or outcome.enforced.action == "unknown":
+        return "unknown"
+    if outcome.enforced.action == "deny":
+        return "denied"
+    return "allow" if names.isdisjoint(outcome.staged_unknown) else "unknown"

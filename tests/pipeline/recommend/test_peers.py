@@ -34,6 +34,7 @@ CLUSTER = Cluster.of(MANIFESTS)
 TO_CART = {"dest_service_name": "cart", "dest_service_namespace": "shop"}
 PARTNERS = {"dest_type": "ns", "dest_name_aggr": "partners", "dest_ip": "192.0.2.5"}
 A_DOMAIN = {"dest_domains": ["api.example"]}
+OTHER = {"labels": ["app=other"]}
 SAME = {"dest_labels": {"labels": ["app=worker"]}}
 NO_LABELS = {"dest_labels": None}
 
@@ -46,6 +47,19 @@ PEERS: dict[str, tuple[list[Party], str, str, str | None]] = {
     "a service that is not known": (
         [("shop/cart", 7070, TO_CART | {"dest_service_name": "x"})], "workload", "app == 'cart'", None,
     ),
+    "a service without this address": (
+        [("10.9.9.9", 7070, TO_CART)],
+        "cidr",
+        "10.9.9.9/32",
+        None,
+    ),
+    "a service without this workload": (
+        [("shop/on-node", 7070, TO_CART | {"dest_name_aggr": "on-node-1", "dest_labels": OTHER})],
+        "workload",
+        "app == 'other'",
+        None,
+    ),
+    "a service over SCTP": ([("shop/cart", 7070, TO_CART | {"proto": "sctp"})], "workload", "app", None),
     "a workload": ([("shop/db", 5432, {})], "workload", "app == 'db'", None),
     "a workload of another namespace": (
         [("data/db", 5432, {})], "workload", "namespaceSelector: projectcalico.org/name == 'data'", None,
