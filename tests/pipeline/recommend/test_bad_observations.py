@@ -108,6 +108,7 @@ def test_no_hour_is_learned_that_has_no_date() -> None:
     assert lesson.not_learned == {"in_the_future": 1}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.integers(0, 2**20), st.integers(0, 31))
 def test_the_key_of_a_place_is_read_back_as_it_was(namespace: str, day: int, bucket: int) -> None:
     place = Place(namespace, day, bucket)

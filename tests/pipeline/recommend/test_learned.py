@@ -113,6 +113,7 @@ def test_of_a_workload_the_newest_names_are_kept() -> None:
         assert sum_of(*Random(seed).sample(parts, 20)).workloads[who].names == expected
 
 
+@settings(deadline=None)
 @given(SEEN, st.integers(490_000, 490_030))
 def test_what_was_before_an_hour_and_since_is_all_that_was(seen: Seen, hour: int) -> None:
     parts = [part for part in (seen.within(0, hour), seen.within(hour, 490_099)) if part]

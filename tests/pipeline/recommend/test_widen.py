@@ -3,7 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.policy.policies import Network
@@ -34,6 +34,7 @@ def size(nets: list[Network]) -> int:
     return sum(net.num_addresses for net in nets)
 
 
+@settings(deadline=None)
 @given(st.lists(V4, min_size=1, max_size=80) | st.lists(V6, min_size=1, max_size=80))
 def test_at_most_eight_nets_cover_every_address_and_count_what_they_add(addresses: list[Network]) -> None:
     found = nets_of(addresses)
@@ -46,6 +47,7 @@ def test_at_most_eight_nets_cover_every_address_and_count_what_they_add(addresse
     assert found.more == size(list(found.nets)) - len(set(addresses))
 
 
+@settings(deadline=None)
 @given(st.lists(V4, min_size=1, max_size=40), st.randoms(use_true_random=False))
 def test_nets_do_not_depend_on_the_order_of_addresses(addresses, random):
     assert nets_of(random.sample(addresses, len(addresses))) == nets_of(addresses)
@@ -77,6 +79,7 @@ def test_private_is_what_rfc_1918_says(address, expected):
     assert private(ip_network(address)) is expected
 
 
+@settings(deadline=None)
 @given(PORTS)
 def test_every_port_that_is_not_set_aside_is_in_one_range_and_no_other_port_is_silently(
     ports: list[int],
@@ -90,6 +93,7 @@ def test_every_port_that_is_not_set_aside_is_in_one_range_and_no_other_port_is_s
     assert all(each.more <= (each.last - each.first + 1) / 4 for each in split.ranges)
 
 
+@settings(deadline=None)
 @given(PORTS)
 def test_only_many_ephemeral_ports_are_set_aside_and_then_all_of_them(ports: list[int]) -> None:
     split = split_ports(ports)
@@ -120,6 +124,7 @@ def test_ports_in_a_row_or_dense_are_a_range_and_many_ephemeral_ones_are_none(po
     assert len(split.ephemeral) == ephemeral
 
 
+@settings(deadline=None)
 @given(PORTS, st.randoms(use_true_random=False))
 def test_ranges_do_not_depend_on_the_order_of_ports(ports, random):
     assert ranges_of(random.sample(ports, len(ports))) == ranges_of(ports)

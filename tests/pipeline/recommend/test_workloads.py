@@ -28,6 +28,7 @@ def namespace_of(pods: dict[str, Pods]) -> Namespace:
     return Namespace(workloads)
 
 
+@settings(deadline=None)
 @given(NAMESPACES)
 def test_a_selector_selects_all_pods_of_its_workload_and_no_other_unless_it_says_so(
     pods: dict[str, Pods],
@@ -49,6 +50,7 @@ def test_a_selector_selects_all_pods_of_its_workload_and_no_other_unless_it_says
         assert 1 <= len(selected.pairs) <= MOST_LABELS
 
 
+@settings(deadline=None)
 @given(NAMESPACES)
 def test_a_selector_has_no_label_that_tells_nothing(pods: dict[str, Pods]) -> None:
     namespace = namespace_of(pods)
