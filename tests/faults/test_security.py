@@ -8,6 +8,8 @@ from elasticsearch import ApiError, Elasticsearch
 
 from agents.cli import COMMANDS
 from tests.agents.installation import ALLOW_ALL, Installation, flow, lines
+from tests.agents.observing import OFTEN
+from tests.agents.test_recommend_policies import ELSEWHERE
 from tests.faults.refused import ELASTICSEARCH, KAFKA
 from tests.faults.secured import PASSWORDS, USERS, Secured, secrets, secured, sentences, start
 from tests.waiting import until
@@ -95,14 +97,15 @@ def rejected(installation: Installation) -> int:
     return sum(b"this is no flow" in (record.value() or b"") for record in found)
 
 
-def documents(servers: Secured, installation: Installation) -> int:
+def documents(servers: Secured, installation: Installation, indices: str = "flowtier_flows.{}.*") -> int:
     with servers.search() as client:
-        index = f"flowtier_flows.{installation.name}.*"
+        index = indices.format(installation.name)
         try:
             client.indices.refresh(index=index)
             return client.count(index=index)["count"]
         except ApiError as error:
-            if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:  # the index is just being made
+            # The index is not made yet, or just being made.
+            if error.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE):
                 return 0
             raise
 
@@ -180,6 +183,21 @@ def test_a_running_worker_says_in_health_that_it_is_refused_and_goes_on_once_it_
     installation.produce([lines([flow(number)]) for number in range(100, 200)])
     until(lambda: documents(servers, installation) == 200, 90)
     until(lambda: worker.health()["problems"] == {}, 60)
+    searched(worker.log.read_text())
+
+
+def test_a_worker_with_no_more_rights_than_it_needs_learns_and_gives_out_what_it_proposes(
+    servers, installation
+) -> None:
+    installation.publish(ELSEWHERE)
+    installation.options = servers.options("worker") | OFTEN
+    worker = installation.start_worker()
+    until(worker.ready, 60)
+    installation.options = {}
+    installation.produce([lines([flow(number) for number in range(100)])])
+    until(lambda: worker.metric("flowtier_recommendations_published_total", kind="proposed") > 0, 60)
+    until(lambda: documents(servers, installation, "flowtier_recommendations.{}") > 0, 60)
+    assert worker.health()["problems"] == {}
     searched(worker.log.read_text())
 
 
