@@ -29,11 +29,20 @@ def labels_by_endpoint(batch: FlowBatch, resolved: Resolved) -> list[Pairs | Non
 def labels_by_workload(
     workloads: Sequence[int], endpoints: Sequence[Endpoint], labels: Sequence[Pairs | None]
 ) -> dict[int, Pairs]:
-    """What all endpoints of a workload have in common, by the workload's number; only what has labels."""
+    """What all endpoints of a workload have in common, by the workload's number; only what has labels.
+
+    Of an endpoint without any nobody knew them, hardly a pod has none: it says nothing of the others.
+    """
     found: dict[int, Pairs] = {}
+    known: set[int] = set()
     for workload, endpoint, own in zip(workloads, endpoints, labels, strict=True):
-        if own is not None and endpoint.type in ("wep", "hep"):
-            found[workload] = found.get(workload, own) & own
+        if own is None or endpoint.type not in ("wep", "hep"):
+            continue
+        if own:
+            found[workload] = found[workload] & own if workload in known else own
+            known.add(workload)
+        else:
+            found.setdefault(workload, own)
     return found
 
 

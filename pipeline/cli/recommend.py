@@ -1,6 +1,7 @@
 """`flowtier recommend`: flow files and manifests in, staged policies with their evidence out, no server."""
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ from pipeline.recommend.recommendation import Options, Recommendation
 from pipeline.recommend.render import to_yaml
 from pipeline.recommend.report import listing, steps_table
 
-EVER = 1 << 40  # hours since the epoch: recorded flows may be of any time
+AHEAD = 2  # hours that the clocks of nodes may be ahead
 DEFAULTS = Options()
 
 
@@ -115,7 +116,8 @@ def recommend(
 
 def _learn(flows: tuple[str, ...], judge: Judge, options: Options, console: Console) -> tuple[Lessons, int]:
     """(what was learned, how many lines were no flows)."""
-    lessons = Lessons(Window(0, EVER, options.learn_denied))
+    # A clock that is years ahead must not make all else too old.
+    lessons = Lessons(Window(0, int(time.time()) // 3600 + AHEAD, options.learn_denied))
     rejected = 0
     with Progress(
         SpinnerColumn(),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from pipeline.facts import Facts
 from pipeline.policy.policies import Network, NetworkSet
 from pipeline.recommend.learned import NONE, SEVERAL, EdgeKey, Learned
 from pipeline.recommend.widen import nets_of, private
+from pipeline.recommend.words import protocol_name
 from pipeline.recommend.workloads import Inventory, Namespace
 
 type PeerKind = Literal[
@@ -143,10 +144,28 @@ class Peers:
         own = self._addresses(key)
         if own and own.isdisjoint(addresses):
             return None
-        behind = frozenset({(key.peer_namespace, key.peer)} if key.peer_type == "wep" else ())
-        return Peer(
-            "service", *name, {"services": {"name": key.service, "namespace": key.service_namespace}}, behind
-        )
+        return Peer("service", *name, {"services": {"name": key.service, "namespace": key.service_namespace}})
+
+    def with_all_behind(self, service: Peer, keys: Iterable[EdgeKey]) -> Peer:
+        """The peer of a service with every workload behind it, and what it admits beyond its edges."""
+        seen = {(key.peer_namespace, key.peer) for key in keys if key.peer_type == "wep"}
+        addresses, ports = self._served((service.namespace, service.name))
+        known = self.namespaces.get(service.namespace, Namespace(())).workloads
+        behind = {(service.namespace, each.name) for each in known.values() if each.addresses & addresses}
+        others = sorted(f"workload {name}" for _, name in behind - seen)
+        asked = {(key.protocol, key.port) for key in keys}
+        own = {port for port in ports if port[0] is None or port[0] in {protocol for protocol, _ in asked}}
+        others += sorted(_port_name(*port) for port in own - asked)
+        why = f"admits all that the service has: {', '.join(others)} too" if others else None
+        return replace(service, workloads=frozenset(behind | seen), widening=why)
+
+    def unnamed(self, keys: Iterable[EdgeKey]) -> list[EdgeKey]:
+        """Edges whose peer nobody can name: sets that the policies do not have, without an address."""
+        return [
+            key
+            for key in keys
+            if key.peer_type == "ns" and key.peer_ip in ("", SEVERAL) and self._network_set(key) is None
+        ]
 
     def _served_by(self, service: tuple[str, str]) -> tuple[frozenset[Network], frozenset[_Port]]:
         """Addresses of a service, and its protocols and ports, by its slices."""
@@ -245,6 +264,11 @@ class Peers:
         more = 2**32 - size - len(seen)
         why = f"{told}: admits all {more:,} public IPv4 addresses, and none of IPv6"
         return Peer("public", "", "addresses", {"notNets": nets}, frozenset(), more, why)
+
+
+def _port_name(protocol: int | None, port: int | None) -> str:
+    name = "any protocol" if protocol is None else protocol_name(protocol)
+    return f"{name}/{'any port' if port is None else port}"
 
 
 def _resolved(key: EdgeKey, domains: bool) -> bool:

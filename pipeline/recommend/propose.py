@@ -18,6 +18,7 @@ from pipeline.recommend.rules import Rules
 from pipeline.recommend.workloads import Namespace
 
 SUFFIX = "-learned"
+UNNAMED = "the policies have no such network set, and no address was logged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ class Proposer:
     ) -> tuple[list[ProposedRule], list[Aside]]:
         """The rules that the evidence is enough for, and what is set aside (DESIGN.md §6, 5 and 6)."""
         left = dict(edges)
-        rules, set_aside = [], list(ephemeral(left))
+        unnamed = (Aside((key,), edges, UNNAMED) for key in self._peers.unnamed(left))
+        rules, set_aside = [], [*ephemeral(left), *unnamed]
         for aside in set_aside:
             for key in aside.edges:
                 del left[key]

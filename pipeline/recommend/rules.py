@@ -70,7 +70,7 @@ class Rules:
         self, direction: Direction, peer: Peer, protocol: int, own: Mapping[EdgeKey, Seen]
     ) -> Iterator[ProposedRule]:
         if peer.kind == "service":
-            yield self._rule(direction, protocol, None, peer, own)
+            yield self._rule(direction, protocol, None, self._peers.with_all_behind(peer, own), own)
         elif protocol in WITH_PORTS:
             if unknown := {key: seen for key, seen in own.items() if key.port == NONE}:
                 yield self._rule(direction, protocol, None, peer, unknown)

@@ -1,10 +1,11 @@
 """Which labels are told of the endpoints of a batch."""
 
 from dataclasses import replace
+from itertools import permutations
 
 from pipeline.facts import Facts
 from pipeline.flow import Endpoint
-from pipeline.observed_labels import labels_by_endpoint
+from pipeline.observed_labels import labels_by_endpoint, labels_by_workload
 from pipeline.policy.facts_resources import Pod
 from pipeline.resolve import Resolver
 from tests.pipeline.resolving import CLUSTER, POLICIES, batch_of, flow, net, wep
@@ -52,3 +53,11 @@ def test_what_took_part_in_no_flow_is_not_told_of() -> None:
     one = replace(batch, source=batch.source[:1], dest=batch.dest[:1])
     resolved = replace(resolved, source=resolved.source[:1], dest=resolved.dest[:1])
     assert [labels is None for labels in labels_by_endpoint(one, resolved)] == [False, True, False]
+
+
+def test_an_endpoint_of_which_no_labels_are_known_says_nothing_of_the_others() -> None:
+    pods = [Endpoint("wep", "shop", f"web-{n}", "web-*", "", None) for n in range(3)]
+    web, shop = ("app", "web"), ("tier", "shop")
+    for own in permutations([frozenset(), frozenset({web, shop}), frozenset({web})]):
+        assert labels_by_workload([7, 7, 7], pods, own) == {7: {web}}
+    assert labels_by_workload([7], pods[:1], [frozenset()]) == {7: frozenset()}

@@ -19,6 +19,13 @@ addressType: IPv4
 endpoints: [{addresses: [10.0.0.7]}]
 ports: [{protocol: TCP, port: 7070}]
 ---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: mixed-1, namespace: shop, labels: {kubernetes.io/service-name: mixed}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.7]}, {addresses: [10.0.0.9]}]
+ports: [{protocol: TCP, port: 7070}, {protocol: TCP, port: 9102}, {protocol: UDP, port: 7070}]
+---
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkSet
 metadata: {name: partners, labels: {partner: bank}}
@@ -43,6 +50,12 @@ type Party = tuple[str, int | None, dict[str, Any]]
 
 PEERS: dict[str, tuple[list[Party], str, str, str | None]] = {
     "a service that the facts know": ([("shop/cart", 7070, TO_CART)], "service", "name: cart", None),
+    "a service that has more": (
+        [("shop/cart", 7070, TO_CART | {"dest_service_name": "mixed"})],
+        "service",
+        "name: mixed",
+        "admits all that the service has: workload on-node-1, tcp/9102 too",
+    ),
     "a service of an unknown port": ([("shop/cart", 9999, TO_CART)], "workload", "app == 'cart'", None),
     "a service that is not known": (
         [("shop/cart", 7070, TO_CART | {"dest_service_name": "x"})], "workload", "app == 'cart'", None,
@@ -156,3 +169,12 @@ def test_without_domains_a_private_address_behind_a_name_stays_one_address() -> 
     (web,) = NO_POLICIES.recommend(flows, Options(domains=False))
     assert [rule.peer for rule in web.rules if rule.evidence] == ["cidr"]
     assert "10.9.9.9/32" in yaml_of([web])
+
+
+def test_a_network_set_that_nobody_knows_and_no_address_tells_opens_nothing() -> None:
+    unknown = {"dest_type": "ns", "dest_name_aggr": "gone", "dest_namespace": "-"}
+    (found,) = CLUSTER.recommend([flow("shop/web", "pub", 443, 0, **unknown)], Options())
+    assert [each.reason for each in found.set_aside] == [
+        "the policies have no such network set, and no address was logged"
+    ]
+    assert {rule.peer for rule in found.rules} == {"dns"}
