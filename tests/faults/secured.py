@@ -39,6 +39,7 @@ USERS = {
     "ship": "shipper",
     "status": "reader",
     "rejects": "replayer",
+    "recommendations": "reviewer",
 }
 PASSWORDS = {user: f"pass-of-{user}-9f3b" for user in (*USERS.values(), "admin")}
 ROLES = {
@@ -84,6 +85,10 @@ RIGHTS = {
         ("TOPIC", "flows", "READ WRITE"),
         ("TOPIC", "flows-rejected", "READ WRITE"),
         ("TRANSACTIONAL_ID", "replay", "WRITE"),
+    ],
+    "reviewer": [
+        ("TOPIC", "policy-recommendations", "READ"),
+        ("TOPIC", "recommendation-decisions", "READ WRITE"),
     ],
 }
 

@@ -14,7 +14,7 @@ from tests.faults.refused import ELASTICSEARCH, KAFKA
 from tests.faults.secured import PASSWORDS, USERS, Secured, secrets, secured, sentences, start
 from tests.waiting import until
 
-QUICKLY = 30  # seconds until four commands have started, at once on a busy machine, and ended
+QUICKLY = 30  # seconds until six commands have started, at once on a busy machine, and ended
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,7 @@ ARGUMENTS = {
     "ship": ("ship", "{folder}/flows.log"),
     "status": ("status",),
     "rejects": ("rejects", "replay"),
+    "recommendations": ("recommendations", "list"),
 }
 
 
@@ -120,7 +121,7 @@ def changed(servers: Secured, section: str, changes: dict[str, str]) -> dict[str
 
 
 def test_the_commands_here_are_those_that_there_are() -> None:
-    offline = {"judge", "settings"}
+    offline = {"judge", "recommend", "settings"}
     assert {command.name for command in COMMANDS} - offline == set(ARGUMENTS)
 
 
@@ -197,6 +198,13 @@ def test_a_worker_with_no_more_rights_than_it_needs_learns_and_gives_out_what_it
     installation.produce([lines([flow(number) for number in range(100)])])
     until(lambda: worker.metric("flowtier_recommendations_published_total", kind="proposed") > 0, 60)
     until(lambda: documents(servers, installation, "flowtier_recommendations.{}") > 0, 60)
+    reviewer, name = servers.options("reviewer"), min(installation.recommendations())
+    code, output = run("recommendations", installation, reviewer)
+    assert (code, name.partition("/")[2] in output) == (0, True), output
+    process = start(installation.environment | reviewer, "recommendations", "accept", name)
+    output = searched("".join(process.communicate(timeout=60)))
+    assert process.returncode == 0, output
+    until(lambda: installation.recommendations()[name]["decision"] == "accept", 60)
     assert worker.health()["problems"] == {}
     searched(worker.log.read_text())
 
