@@ -1,5 +1,6 @@
 """What is known of some namespaces ▸ recommendations: propose ▸ replay ▸ score, status and evidence."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -116,19 +117,20 @@ class _Namespace:
         before = self._learned.within(0, self._cut)
         later = self._learned.within(self._cut, max(self._hours) + 1)
         proposals = {mode: self._proposer.propose(before, mode) for mode in MODES}
-        manifests, names = [], dict[Mode, list[_Staged]]()
+        manifests, staged = [], defaultdict[tuple[Mode, str], list[_Staged]](list)
         for mode in MODES:
             for proposal in proposals[mode]:
                 manifest = _taken(manifest_of(proposal), decisions)
                 if mode != self._options.mode:  # a workload may have the name of its namespace
                     manifest["metadata"]["name"] += BASELINE
                 manifests.append(manifest)
-                names.setdefault(mode, []).append(_Staged(key_of(manifest), proposal))
+                for workload in proposal.workloads:
+                    staged[mode, workload].append(_Staged(key_of(manifest), proposal))
         judge = self._judge(staging(self._policies, manifests))
         outcomes = judge_edges(self._name, later.edges, self._learned, judge)
         everyone = self._proposer.propose(self._learned, "namespace")
         opened = self._opening.of(everyone[0]) if everyone else None
-        return _Replayed(self._cut, later, outcomes, names, opened)
+        return _Replayed(self._cut, later, outcomes, staged, opened)
 
     def _score(self, proposal: Proposal, replayed: "_Replayed") -> Score | None:
         """None where nothing was known of the workloads before the cut."""
@@ -166,14 +168,14 @@ class _Replayed:
     cut: int  # the first hour that was held out
     later: Learned
     outcomes: Mapping[EdgeKey, Outcome]
-    staged: Mapping[Mode, list[_Staged]]
+    staged: Mapping[tuple[Mode, str], list[_Staged]]  # by mode and workload
     opened: Opened | None  # by the policy for the whole namespace
 
     def standing_for(self, proposal: Proposal, mode: Mode) -> frozenset[str]:
         """The names of what would have been proposed in a proposal's place."""
+        found = (each for name in proposal.workloads for each in self.staged.get((mode, name), ()))
         return frozenset(
             each.name
-            for each in self.staged.get(mode, ())
-            if not set(each.proposal.workloads).isdisjoint(proposal.workloads)
-            and (mode != proposal.mode or each.proposal.tightens == proposal.tightens)
+            for each in found
+            if mode != proposal.mode or each.proposal.tightens == proposal.tightens
         )
