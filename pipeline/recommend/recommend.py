@@ -45,15 +45,15 @@ def recommend(
     `now` (ms since the epoch) tells what is stale: without it, the newest hour of `known`. What comes out
     depends on the arguments alone, not on the order in which anything was learned.
     """
-    hours = [hour for learned in known.values() for hour in learned.hours()]
-    at = now // HOUR_MS if now is not None else max(hours, default=0)
+    running = max((hour for learned in known.values() for hour in learned.hours()), default=0)
+    at = now // HOUR_MS if now is not None else running
     inventory = Inventory(facts)
     found: list[Recommendation] = []
     for namespace, learned in known.items():
         if learned.edges:
             own = concerning(policies, namespace)
             peers = Peers(namespace, learned, facts, policies.network_sets, inventory)
-            of_namespace = _Namespace(namespace, learned, own, facts, peers, options)
+            of_namespace = _Namespace(namespace, learned, running, own, facts, peers, options)
             found += of_namespace.recommendations(decisions, at)
     return sorted(found, key=lambda each: each.name)
 
@@ -62,16 +62,26 @@ class _Namespace:
     """One namespace: what is proposed for it, and what is held against that."""
 
     def __init__(
-        self, name: str, learned: Learned, policies: Policies, facts: Facts, peers: Peers, options: Options
+        self,
+        name: str,
+        learned: Learned,
+        running: int,
+        policies: Policies,
+        facts: Facts,
+        peers: Peers,
+        options: Options,
     ) -> None:
         self._name = name
+        # Windows are closed by our own watermark, the newest hour that anything was seen in: who is scored
+        # is scored on whole ones.
+        self._closed = learned.within(0, running)
         self._learned = learned
         self._policies = policies
         self._facts = facts
         self._options = options
         self._opening = Opening(peers.namespaces)
         self._hours = learned.hours()
-        self._cut = cut_hour(learned, options.held_out_share)
+        self._cut = cut_hour(self._closed, options.held_out_share)
         # Where there are no policies none has decided anything.
         edges = learned.edges if policies.policies else ()
         outcomes = judge_edges(name, edges, learned, self._judge(policies))
@@ -114,8 +124,8 @@ class _Namespace:
         place; None where there are too few hours."""
         if self._cut is None:
             return None
-        before = self._learned.within(0, self._cut)
-        later = self._learned.within(self._cut, max(self._hours) + 1)
+        before = self._closed.within(0, self._cut)
+        later = self._closed.within(self._cut, max(self._hours) + 1)
         proposals = {mode: self._proposer.propose(before, mode) for mode in MODES}
         manifests, staged = [], defaultdict[tuple[Mode, str], list[_Staged]](list)
         for mode in MODES:

@@ -17,8 +17,13 @@ def at(hours: range, dest: str, port: int, **changes: Any) -> list[dict[str, Any
 USUAL = [*at(range(HOURS), "shop/cart", 7070), *at(range(HOURS), DNS, 53, proto="udp")]
 
 
+# Of another namespace: it closes the hours before.
+LATER = flow("other/clock", "other/bell", 1, HOURS)
+
+
 def web_of(flows: list[dict[str, Any]], **options: Any) -> Recommendation:
-    return by_name(NO_POLICIES.recommend(flows, Options(held_out_share=0.25, **options)))["web-learned"]
+    found = NO_POLICIES.recommend([*flows, LATER], Options(held_out_share=0.25, **options))
+    return by_name(found)["web-learned"]
 
 
 def test_traffic_that_stays_as_it_was_is_all_allowed() -> None:
@@ -27,6 +32,17 @@ def test_traffic_that_stays_as_it_was_is_all_allowed() -> None:
     assert score.cut_at == (MONDAY + CUT * 3_600) * 1_000
     assert score.replay == Replay(allowed=8, cut=0, unknown=0)
     assert (score.replay.recall, score.would_cut) == (1.0, [])
+
+
+def test_the_hour_that_is_still_running_is_not_scored() -> None:
+    (web,) = (each for each in NO_POLICIES.recommend(USUAL, OPTIONS) if each.workloads == ["web"])
+    assert web.score
+    assert web.score.cut_at == (MONDAY + (CUT - 1) * 3_600) * 1_000
+    assert web.score.replay.allowed == 8
+    running = at(range(HOURS, HOURS + 1), "shop/search", 9200)
+    new = by_name(NO_POLICIES.recommend([*USUAL, *running], OPTIONS))["web-learned"].score
+    assert new
+    assert new.would_cut == []
 
 
 def test_an_edge_that_is_new_after_the_cut_would_be_cut_and_is_named() -> None:
