@@ -97,20 +97,6 @@ def test_what_was_aborted_is_not_learned(learning) -> None:
     until(lambda: worker.metric("flowtier_recommend_lag") == 0)
 
 
-def test_a_worker_killed_again_and_again_while_it_learns_learns_what_an_undisturbed_one_does(
-    learning, kills
-) -> None:
-    for kill in range(kills):
-        worker = learning.start_worker()
-        for namespace in ("a", "b", "c"):
-            observe(learning, namespace, (observation(namespace, kill * 1_000 + n) for n in range(1_000)))
-        until(lambda: worker.address and worker.metric("flowtier_observations_total") > 0, 60)  # noqa: B023
-        worker.kill()
-    assert not is_all_learned(learning)
-    learning.start_worker()
-    wait_until_learned(learning, 90)
-
-
 def test_a_second_worker_that_comes_and_a_first_one_that_dies_change_no_count(learning) -> None:
     names = [f"n{number}" for number in range(8)]
     first = learning.start_worker()

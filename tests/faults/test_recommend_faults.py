@@ -39,3 +39,17 @@ def test_a_kafka_that_is_away_for_a_while_changes_nothing_that_is_learned(stack,
     observe(learning, "shop", (observation("shop", number) for number in range(500, 1_000)))
     until(lambda: is_all_learned(learning), 120)
     until(lambda: worker.ready() and worker.health()["problems"] == {}, 60)
+
+
+def test_a_worker_killed_again_and_again_while_it_learns_learns_what_an_undisturbed_one_does(
+    learning, kills
+) -> None:
+    for kill in range(kills):
+        worker = learning.start_worker()
+        for namespace in ("a", "b", "c"):
+            observe(learning, namespace, (observation(namespace, kill * 1_000 + n) for n in range(1_000)))
+        until(lambda: worker.address and worker.metric("flowtier_observations_total") > 0, 60)  # noqa: B023
+        worker.kill()
+    assert not is_all_learned(learning)
+    learning.start_worker()
+    until(lambda: is_all_learned(learning), 90)
