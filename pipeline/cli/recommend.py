@@ -23,6 +23,10 @@ from pipeline.recommend.report import listing, steps_table
 
 AHEAD = 2  # hours that the clocks of nodes may be ahead
 DEFAULTS = Options()
+NOTHING = (
+    "Nothing is recommended: no workload was seen, or the policies in force decide all its traffic already"
+    " (--tighten proposes inside allows that are wider than what is used)."
+)
 
 
 @click.command()
@@ -139,8 +143,10 @@ def _give_out(found: list[Recommendation], *, as_json: bool, as_yaml: bool) -> N
         sys.stdout.buffer.writelines(msgspec.json.encode(each) + b"\n" for each in found)
     elif as_yaml:
         click.echo("---\n".join(to_yaml(each.manifest) for each in found), nl=False)
-    else:
+    elif found:
         listing(found, Console())
+    else:
+        click.echo(NOTHING)
 
 
 def _names(found: Recommendation) -> tuple[str, str, str]:
