@@ -1,5 +1,6 @@
 """The topics: their names, and how they are created."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from pipeline.settings import Settings
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _TIMEOUT = 10.0
+_POLL_SECONDS = 0.05
 
 
 class TopicError(RuntimeError):
@@ -106,3 +108,13 @@ def _create(settings: Settings, topics: list[Topic]) -> None:
                 ) from None
             if code != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
                 raise TopicError(f"topic {name} cannot be created: {error.args[0].str()}") from None
+    _wait_until_there(settings, {topic.name for topic in topics})
+
+
+def _wait_until_there(settings: Settings, names: set[str]) -> None:
+    """A topic that was created is not known to every broker at once."""
+    deadline = time.monotonic() + _TIMEOUT
+    while missing := names - list_topics(settings.kafka).keys():
+        if time.monotonic() > deadline:
+            raise TopicError(f"topics {', '.join(sorted(missing))} were created and are not there: try again")
+        time.sleep(_POLL_SECONDS)
