@@ -118,6 +118,7 @@ def test_a_replay_whose_reason_is_still_there_is_rejected_again_under_the_same_c
         wait_until_done(worker)
         until(lambda: states(installation) == {"open"})
         assert {each.kept.origin for each in rejects_of(installation)} == before
+    until(lambda: installation.observed()["shop"] >= 1)
     assert installation.documents() == installation.observed()["shop"] == 1
 
 
@@ -134,6 +135,7 @@ def test_a_message_of_which_only_the_beginning_was_kept_is_fetched_from_where_it
     assert [replay_all(installation).replayed for _ in range(2)] == [1, 0]
     installation.wait_for_documents(201)
     wait_until_done(worker)
+    until(lambda: installation.observed()["shop"] >= 201)
     assert installation.observed()["shop"] == 201
     ids = {hit["_id"] for hit in installation.search("shop", 300)["hits"]["hits"]}
     assert {reject.kept.origin._replace(row=row).document_id for row in range(200)} < ids

@@ -22,6 +22,7 @@ def test_every_flow_arrives_and_every_staged_policy_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     environment = {
+        "RECOMMEND_INTERVAL_SECONDS": "1",
         "CLUSTER": unique,
         "KAFKA_BOOTSTRAP": kafka,
         "ELASTICSEARCH_URLS": elasticsearch,
