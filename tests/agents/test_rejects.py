@@ -87,6 +87,7 @@ def test_what_elasticsearch_refuses_is_not_counted_until_it_is_replayed_and_then
     assert [each.kept.whole for each in rejects].count(False) == 1
     wait_until_done(worker)
 
+    until(lambda: installation.observed()["shop"] >= 80)
     assert installation.documents() == installation.observed()["shop"] == 80
     said = worker.get("/metrics")
     assert "flowtier_flows_total 80.0" in said
@@ -98,6 +99,7 @@ def test_what_elasticsearch_refuses_is_not_counted_until_it_is_replayed_and_then
     assert sent == [21, 0, 0]
     installation.wait_for_documents(101)
     wait_until_done(worker)
+    until(lambda: installation.observed()["shop"] >= 101)
     assert installation.observed()["shop"] == 101
     ids = {hit["_id"].rsplit("-", 2)[-1] for hit in installation.search("shop", 200)["hits"]["hits"]}
     assert ids == {str(row) for row in range(50)}  # under their original coordinates
@@ -175,6 +177,7 @@ def test_replays_at_the_same_time_send_nothing_twice(installation, start) -> Non
     replay_all(installation)  # what those who were shut out have left
     installation.wait_for_documents(3_000)
     wait_until_done(worker)
+    until(lambda: installation.observed()["shop"] >= 3_000)
     assert installation.observed()["shop"] == 3_000
 
 

@@ -66,6 +66,7 @@ def test_unreadable_batches_are_rejects_and_all_others_become_documents(server, 
     until(lambda: worker.health()["lag"] == 0, 120)
 
     good = next(numbers) - sum(map(len, damaged.values()))
+    until(lambda: installation.observed()["shop"] >= good)
     assert installation.documents() == installation.observed()["shop"] == good
     rejects = [json.loads(each.value()) for each in installation.records(installation.topics.rejects.name)]
     places = [(each["origin"]["partition"], each["origin"]["offset"]) for each in rejects]
