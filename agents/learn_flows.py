@@ -11,7 +11,7 @@ import structlog
 from pipeline import metrics
 from pipeline.observe import HOUR_MS
 from pipeline.recommend import learned
-from pipeline.recommend.learn import HOURS_A_DAY, Place, Window, add, learn
+from pipeline.recommend.learn import HOURS_A_DAY, HOURS_AHEAD, Place, Window, add, learn
 from pipeline.recommend.learned import Learned
 from pipeline.recommend.observations import ObservationError, read_observations
 from pipeline.recommend_section import Recommend
@@ -43,9 +43,9 @@ class Learning:
 
 
 def window_of(recommend: Recommend, now: float) -> Window:
-    """The hours that can teach; clocks of nodes may be ahead by one."""
+    """The hours that can teach."""
     hour = int(now * 1000) // HOUR_MS
-    return Window(hour - recommend.lookback_days * HOURS_A_DAY, hour + 2, recommend.learn_denied)
+    return Window(hour - recommend.lookback_days * HOURS_A_DAY, hour + HOURS_AHEAD, recommend.learn_denied)
 
 
 def learn_all(messages: Iterable[Observed], partition: str, read: Read, window: Window) -> Learning:

@@ -9,9 +9,9 @@ from rich.table import Table
 from deploy.demo.closed_loop import NIGHTLY, Loop, Share, close_the_loop
 from deploy.demo.generate import INTERVAL, SEED, Sample, window_until, write_sample
 from deploy.local.progress import step
-from pipeline.observe import HOUR_MS
 from pipeline.recommend.recommendation import Options, Recommendation
 from pipeline.recommend.report import listing, opens
+from pipeline.recommend.words import hour_says
 
 FLOWS, HOURS = 60_000, 74  # three nights of the nightly report, of which the first two are learned from
 SHOWN = "online-boutique"
@@ -25,7 +25,7 @@ def show_recommendations(out: Path, console: Console) -> None:
         loop = close_the_loop(*paths, Options())
     with step("The same with one policy a namespace"):
         by_namespace = close_the_loop(*paths, Options(mode="namespace"))
-    console.print(f"\nLearned until {_hour(loop.cut)}, proposed:\n")
+    console.print(f"\nLearned until {hour_says(loop.cut)}, proposed:\n")
     listing([each for each in loop.recommendations if each.namespace == SHOWN], console)
     names = [each.name for each in loop.recommendations if each.namespace != SHOWN]
     console.print(f"\nand in the other namespaces {', '.join(names)}\n", highlight=False)
@@ -76,7 +76,3 @@ def _rare(paths: tuple[Path, Path, Path], loop: Loop) -> str:
     told = [f"{each.says}: {each.risk}" for each in own.rules if each.risk]
     told += [f"{each.says}: set aside, {each.reason}" for each in own.set_aside]
     return "\n".join([f"\nAfter one night only, of {own.name} it said:", *(f"  {each}" for each in told)])
-
-
-def _hour(hour: int) -> str:
-    return datetime.fromtimestamp(hour * HOUR_MS / 1000, UTC).strftime("%Y-%m-%d %H:00 UTC")

@@ -13,15 +13,15 @@ from pipeline.cli.inputs import UNREADABLE, load_judge, say_rejects
 from pipeline.flow_files import read_blocks
 from pipeline.judge import Judge
 from pipeline.recommend.about import about
-from pipeline.recommend.learn import Window
+from pipeline.recommend.learn import HOURS_AHEAD, Window
 from pipeline.recommend.offline import Lessons, learn_flows
 from pipeline.recommend.pull import pull
+from pipeline.recommend.recommend import MAX_CELLS
 from pipeline.recommend.recommend import recommend as recommend_
 from pipeline.recommend.recommendation import Options, Recommendation
 from pipeline.recommend.render import to_yaml
 from pipeline.recommend.report import listing, steps_table
 
-AHEAD = 2  # hours that the clocks of nodes may be ahead
 DEFAULTS = Options()
 NOTHING = (
     "Nothing is recommended: no workload was seen, or the policies in force decide all its traffic already"
@@ -95,21 +95,18 @@ def recommend(
     """
     options = msgspec.convert(chosen, Options)
     console = Console(stderr=True)
-    judge = load_judge(directories, "local", 4096, console)
+    judge = load_judge(directories, "local", MAX_CELLS, console)
     try:
         lessons, rejected = _learn(flows, judge, options, console)
     except OSError as error:
         raise click.ClickException(f"{error.filename or 'flows'}: {error.strerror or error}") from None
     found = recommend_(lessons.known(options.lookback_days), judge.policies, judge.facts, options, {})
     own = [each for each in found if namespace in (None, each.namespace)]
-    if policy:
-        own = [
-            each for each in own if policy in (each.name, each.name[4:], each.manifest["metadata"]["name"])
-        ]
+    shown = [each for each in own if policy in (None, *_names(each))]
     if as_json or as_yaml or not policy:
-        _give_out(own, as_json=as_json, as_yaml=as_yaml)
+        _give_out(shown, as_json=as_json, as_yaml=as_yaml)
     else:
-        _tell(own, policy)
+        _tell(shown, policy)
     _say_not_learned(lessons, console)
     failed = _write(own, out, namespace, console) if out else False
     if rejected:
@@ -121,7 +118,7 @@ def recommend(
 def _learn(flows: tuple[str, ...], judge: Judge, options: Options, console: Console) -> tuple[Lessons, int]:
     """(what was learned, how many lines were no flows)."""
     # A clock that is years ahead must not make all else too old.
-    lessons = Lessons(Window(0, int(time.time()) // 3600 + AHEAD, options.learn_denied))
+    lessons = Lessons(Window(0, int(time.time()) // 3600 + HOURS_AHEAD, options.learn_denied))
     rejected = 0
     with Progress(
         SpinnerColumn(),

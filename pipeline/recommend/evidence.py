@@ -1,14 +1,12 @@
 """The rules of a proposal in words, with what was seen of each and what may be wrong with it."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 
-from pipeline.observe import HOUR_MS
 from pipeline.recommend.learn import HOURS_A_DAY
 from pipeline.recommend.learned import NONE, EdgeKey, Seen
 from pipeline.recommend.proposal import WITH_PORTS, Proposal, ProposedRule
 from pipeline.recommend.recommendation import Evidence, RuleEvidence
-from pipeline.recommend.words import protocol_name
+from pipeline.recommend.words import hour_says, protocol_name
 
 _RARE_HOURS = 2
 _ENOUGH_HOURS = 12
@@ -77,7 +75,7 @@ def _risk(seen: Mapping[EdgeKey, Seen], hours: int, days: int) -> str | None:
     if not own:
         return None
     own_days = {hour // HOURS_A_DAY for hour in own}
-    when = datetime.fromtimestamp(own[0] * HOUR_MS / 1000, UTC).strftime("%Y-%m-%d %H:00 UTC")
+    when = hour_says(own[0])
     if len(own) <= _RARE_HOURS and hours >= _ENOUGH_HOURS:
         return f"seen in {len(own)} of {hours} hours only, first {when}: whether it comes again is not known"
     if len(own_days) == 1 and days > 1:

@@ -8,9 +8,9 @@ from pipeline.facts import Facts
 from pipeline.match.verdict import Decision
 from pipeline.policy.policies import Direction, EntityMatch, Policies, Policy, Rule
 from pipeline.recommend.labels import SERVICE_ACCOUNT
+from pipeline.recommend.proposal import WITH_PORTS
 from pipeline.recommend.workloads import Workload
 
-_WITH_PORTS = (6, 17, 132)
 _WIDE = {4: 16, 6: 64}  # nets with shorter prefixes are wide
 
 _REST_PASSES = Rule("pass")
@@ -127,7 +127,7 @@ def _is_wide(rule: Rule, direction: Direction) -> bool:
 def _names_ports(rule: Rule) -> bool:
     """Whether a rule says which ports, or is of a protocol that has none."""
     ports = rule.destination
-    has_ports = rule.protocol in (None, *_WITH_PORTS)
+    has_ports = rule.protocol in (None, *WITH_PORTS)
     return not has_ports or bool(ports.ports or ports.named_ports or ports.service)
 
 

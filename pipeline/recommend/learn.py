@@ -15,6 +15,7 @@ from pipeline.workload import workload_of
 BUCKETS = 32  # of a namespace's day: no value of the table outgrows a message
 MAX_EDGES = 1_000  # of a bucket; beyond them new ones are counted and left out
 HOURS_A_DAY = 24
+HOURS_AHEAD = 2  # from this hour on nothing teaches: the clocks of nodes may be ahead by one
 END_OF_TIME = 70_389_528  # hours: the year 10000, which has no date
 ICMP, LAST_ICMP = (1, 58), 254 * 256 + 255  # the last type and code that a rule can name
 MOST = 1 << 50  # of a count that one edge adds: sums of sums still fit

@@ -281,8 +281,3 @@ def _region_of(key: EdgeKey) -> tuple[bool, int]:
     known says by its name."""
     known = networks_of((key.peer_ip,))
     return (private(known[0]), known[0].version) if known else (key.peer == "pvt", 4)
-
-
-def ports_known(key: EdgeKey) -> bool:
-    """Whether the record tells the port."""
-    return key.port != NONE
