@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pipeline.addresses import PRIVATE, networks_of
 from pipeline.facts import Facts
 from pipeline.policy.policies import Network, NetworkSet
-from pipeline.recommend.learned import NONE, SEVERAL, EdgeKey, Learned
+from pipeline.recommend.learned import SEVERAL, EdgeKey, Learned
 from pipeline.recommend.widen import nets_of, private
 from pipeline.recommend.words import protocol_name
 from pipeline.recommend.workloads import Inventory, Namespace
