@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceError
 
+from pipeline.edges_section import Edges
 from pipeline.recommend_section import Recommend
 from pipeline.sections import (
     PREFIX,
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     facts: Facts = Facts()
     worker: Worker = Worker()
     recommend: Recommend = Recommend()
+    edges: Edges = Edges()
     shipper: Shipper = Shipper()
     logs: Logs = Logs()
 

@@ -44,6 +44,8 @@ WRONG = [
     ({"FLOWTIER_CLUSTER": "a/../b"}, "", ["FLOWTIER_CLUSTER: must match pattern"]),
     ({"FLOWTIER_WORKER_PORT": "70000"}, "", ["FLOWTIER_WORKER_PORT: must be less than or equal to"]),
     ({"FLOWTIER_LOGS_LEVEL": "loud"}, "", ["FLOWTIER_LOGS_LEVEL: must be 'debug', 'info'"]),
+    ({"FLOWTIER_EDGES_INTERVAL_SECONDS": "7"}, "", ["FLOWTIER_EDGES_INTERVAL_SECONDS: must divide 3600"]),
+    ({"FLOWTIER_EDGES_THREAT_SELECTOR": "has("}, "", ["FLOWTIER_EDGES_THREAT_SELECTOR: is no selector"]),
     (
         {"FLOWTIER_WORKER_PORT": "x", "FLOWTIER_TOPICS_PARTITIONS": "0"},
         "",
