@@ -132,6 +132,7 @@ def make_app(settings: Settings, folder: Path) -> RecommendApp:
         datadir=folder,
         store="rocksdb://",
         stream_wait_empty=False,  # what is in hand when partitions change hands is read again
+        stream_buffer_maxsize=settings.recommend.batch_messages,  # waits beside the batch that is learned
         topic_partitions=topics.observations.partitions,
         topic_allow_declare=False,  # `topics.create` made them all, with the same counts
         topic_disable_leader=True,

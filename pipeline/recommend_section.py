@@ -19,7 +19,7 @@ class Recommend(Section):
     enabled: bool = Field(True, description="whether workers learn and propose at all")
     interval_seconds: PositiveSeconds = Field(300.0, description="how often it is proposed anew")
     batch_messages: Positive = Field(
-        500, description="messages of flow-observations learned at once, at most"
+        100, description="messages of flow-observations learned at once, at most"
     )
     batch_seconds: PositiveSeconds = Field(5.0, description="how long a message waits for others at most")
     folder: Path | None = Field(

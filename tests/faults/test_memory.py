@@ -3,7 +3,8 @@
 import random
 from pathlib import Path
 
-from pipeline.sections import Worker as WorkerSettings
+from pipeline.observe import MAX_BYTES
+from pipeline.settings import Settings
 from tests.agents.installation import ALLOW_ALL, STAGED_DENY, Worker, flow, lines
 from tests.faults.gates import opened
 from tests.waiting import until
@@ -13,13 +14,16 @@ MESSAGE = 500  # flows
 RETRIES = 6  # of everything in hand, while Elasticsearch takes nothing
 
 
-def bound(worker: WorkerSettings) -> int:
+def bound(settings: Settings) -> int:
     """Bytes, beside policies and facts: README, "What a worker needs".
 
     The interpreter with its libraries; of each batch in flight, and of one more that is judged or waits for
-    room, the messages, their columns, documents and bulk bodies; what one fetch unpacks to.
+    room, the messages, their columns, documents and bulk bodies; what one fetch unpacks to; the messages that
+    the recommender learns, and those that wait for it.
     """
-    return 128 * MIB + 7 * (worker.batches_in_flight + 1) * worker.batch_bytes + 16 * MIB
+    worker = settings.worker
+    judging = 7 * (worker.batches_in_flight + 1) * worker.batch_bytes
+    return 160 * MIB + judging + 2 * settings.recommend.batch_messages * MAX_BYTES
 
 
 def most_resident(worker: Worker) -> int:
@@ -45,10 +49,12 @@ def test_a_backlog_without_end_stays_within_the_bound_while_elasticsearch_is_awa
 
     if not full:
         installation.options["FLOWTIER_WORKER_BATCH_BYTES"] = str(4 * MIB)
-    settings = installation.settings.worker
+    installation.options["FLOWTIER_RECOMMEND_BATCH_MESSAGES"] = "10"
+    settings = installation.settings
+    worker_settings = settings.worker
     value = message()
-    messages = (25 if full else 10) * settings.batch_bytes // len(value)
-    in_hand = settings.batches_in_flight * settings.batch_bytes // len(value) * MESSAGE
+    messages = (25 if full else 10) * worker_settings.batch_bytes // len(value)
+    in_hand = worker_settings.batches_in_flight * worker_settings.batch_bytes // len(value) * MESSAGE
     installation.publish(ALLOW_ALL, STAGED_DENY)
     installation.produce([value] * messages, **{"compression.type": "zstd"})
     with opened(installation.elasticsearch, turn_away, delay=0.5) as url:
