@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check up down status bench bench-soak lock
+.PHONY: help demo test test-faults check up down status bench bench-soak dashboards lock
 
 venv := .venv
 python := $(venv)/bin/python
@@ -23,7 +23,7 @@ test-faults: $(installed) ## the tests of faults in full: 20 kills, servers away
 check: $(installed) ## ruff, mypy --strict, import-linter
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check --quiet
-	@$(python) -m mypy pipeline agents deploy tests
+	@$(python) -m mypy pipeline agents dashboards deploy tests
 	@$(venv)/bin/lint-imports
 
 up: $(installed) ## start Kafka and Elasticsearch in the background
@@ -40,6 +40,9 @@ bench: $(installed) ## the figures of BENCHMARKS.md
 
 bench-soak: $(installed) ## a worker under load without end, for MINUTES=20: throughput, memory, and every flow counted
 	@$(python) -m tests.benchmarks.soak --minutes $(MINUTES)
+
+dashboards: $(installed) ## compile dashboards/*.yaml and vega/*.json to dashboards/build/flowtier.ndjson
+	@$(python) -m dashboards.compile
 
 lock: $(installed) ## pin again what pyproject.toml asks for
 	@$(python) -m pip install --quiet pip-tools

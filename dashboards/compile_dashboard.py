@@ -1,0 +1,71 @@
+"""One dashboard's YAML, as dashboards/README.md says ▸ its saved object, by kb-dashboard-core."""
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kb_dashboard_core import render
+from kb_dashboard_core.dashboard.config import Dashboard
+
+from dashboards import FOLDER
+from dashboards.as_exported import IDS, as_exported
+
+type Page = dict[str, Any]  # a dashboard's YAML
+
+_OWN = ("order", "look_for")  # keys that the library does not know
+_SETTINGS = {"margins": True, "sync": {"cursor": True, "tooltips": True, "colors": True}}
+
+
+class DashboardError(ValueError):
+    """A dashboard's YAML that cannot be compiled; the message names it."""
+
+
+def compile_dashboard(page: Page, pages: Sequence[Page], controls: dict[str, Any]) -> dict[str, Any]:
+    """The saved object of `page`; `pages` are those it links to, `controls` those that have a name."""
+    panels = [_links(page, pages), _look_for(page), *map(_panel, page["panels"])]
+    if len({panel["title"] for panel in panels}) < len(panels):
+        raise DashboardError(f"{page['id']}: two panels have one title, and ids are made from titles")
+    for panel in panels:
+        panel["id"] = _id(page, panel["title"])
+    made = {"panels": panels, "controls": list(_controls(page, controls)), "settings": _SETTINGS}
+    config = Dashboard.model_validate({key: page[key] for key in page if key not in _OWN} | made)
+    descriptions = {panel["id"]: panel.get("description", "") for panel in panels}
+    return as_exported(render(config).model_dump(by_alias=True), descriptions)
+
+
+def _links(page: Page, pages: Iterable[Page]) -> dict[str, Any]:
+    """To every dashboard, with the filters, the time and what the controls have chosen here."""
+    keep = {"with_time": True, "with_filters": True, "new_tab": False}
+    items = [
+        {"id": _id(page, f"link to {each['id']}"), "label": each["name"], "dashboard": each["id"], **keep}
+        for each in pages
+    ]
+    size = {"w": "whole", "h": 3}
+    return {"title": "Dashboards", "hide_title": True, "size": size, "links": {"items": items}}
+
+
+def _look_for(page: Page) -> dict[str, Any]:
+    text = str(page["look_for"])
+    size = {"w": "whole", "h": 2 + text.count("\n")}
+    return {"title": "What to look for", "hide_title": True, "size": size, "markdown": {"content": text}}
+
+
+def _panel(panel: dict[str, Any]) -> dict[str, Any]:
+    """A panel for the library; one of Vega names its file."""
+    if "vega" not in panel:
+        return dict(panel)
+    spec = json.loads((FOLDER / "vega" / f"{panel['vega']}.json").read_text())
+    return panel | {"vega": {"spec": spec}}
+
+
+def _controls(page: Page, named: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    for data_view, names in page["controls"].items():
+        for name in names:
+            control = named[name] if isinstance(name, str) else name
+            own = {"id": _id(page, f"control of {control['field']}"), "data_view": data_view}
+            yield {"type": "options", "width": "small", **control, **own}
+
+
+def _id(page: Page, name: str) -> str:
+    return str(uuid.uuid5(IDS, f"{page['id']}/{name}"))
