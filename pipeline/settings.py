@@ -21,6 +21,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from pipeline.edges_section import Edges
+from pipeline.readiness_section import ReadinessLimits
 from pipeline.recommend_section import Recommend
 from pipeline.sections import (
     PREFIX,
@@ -35,6 +36,7 @@ from pipeline.sections import (
     Topics,
     Worker,
 )
+from pipeline.watch_section import Watch
 
 __all__ = ["Setting", "Settings", "SettingsError", "all_settings", "load"]
 
@@ -68,6 +70,8 @@ class Settings(BaseSettings):
     worker: Worker = Worker()
     recommend: Recommend = Recommend()
     edges: Edges = Edges()
+    readiness: ReadinessLimits = ReadinessLimits()
+    watch: Watch = Watch()
     shipper: Shipper = Shipper()
     logs: Logs = Logs()
 
