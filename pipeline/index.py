@@ -11,7 +11,7 @@ import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AsyncElasticsearch
 
-from pipeline import index_recommendations
+from pipeline import index_edges, index_readiness, index_recommendations
 from pipeline.annotate import INDEX_PREFIX, Document
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import FIELDS, Field
@@ -112,6 +112,8 @@ async def put_templates(client: AsyncElasticsearch, shards: int = 1, replicas: i
     templates = {
         _TEMPLATE: index_template(shards, replicas),
         index_recommendations.TEMPLATE: index_recommendations.index_template(replicas),
+        index_readiness.TEMPLATE: index_readiness.index_template(replicas),
+        **index_edges.templates(shards, replicas),
     }
     for name, template in templates.items():
         await client.indices.put_index_template(name=name, **template)

@@ -21,6 +21,8 @@ _PROTOCOL_NAMES: dict[str | int | None, int] = {
     "icmp": 1, "tcp": 6, "udp": 17, "ipip": 4, "esp": 50, "icmp6": 58, "icmpv6": 58, "sctp": 132,
     "udplite": 136,
 }  # fmt: skip
+# The first of several names is the one that Calico logs.
+PROTOCOL_WORDS = {number: str(name) for name, number in reversed(_PROTOCOL_NAMES.items())}
 _PROTOCOLS: dict[str | int | None, int] = {
     **dict.fromkeys(NOTHING, MISSING),
     **{number: number for number in range(256)},
