@@ -5,6 +5,7 @@ import sys
 import click
 
 from agents.commands import publish, ship, status, worker
+from agents.dashboards_commands import dashboards
 from agents.known_recommendations import RecommendationsError
 from agents.publish import PublishError
 from agents.reach import ReachError
@@ -19,7 +20,7 @@ from pipeline.cli.settings import settings
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
-COMMANDS = (judge, recommend, publish, worker, ship, status, rejects, recommendations, settings)
+COMMANDS = (judge, recommend, publish, worker, ship, status, rejects, recommendations, dashboards, settings)
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),

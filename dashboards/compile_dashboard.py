@@ -28,7 +28,12 @@ def compile_dashboard(page: Page, pages: Sequence[Page], controls: dict[str, Any
         raise DashboardError(f"{page['id']}: two panels have one title, and ids are made from titles")
     for panel in panels:
         panel["id"] = _id(page, panel["title"])
-    made = {"panels": panels, "controls": list(_controls(page, controls)), "settings": _SETTINGS}
+    made = {
+        "name": f"Flowtier: {page['name']}",
+        "panels": panels,
+        "controls": list(_controls(page, controls)),
+        "settings": _SETTINGS,
+    }
     config = Dashboard.model_validate({key: page[key] for key in page if key not in _OWN} | made)
     descriptions = {panel["id"]: panel.get("description", "") for panel in panels}
     return as_exported(render(config).model_dump(by_alias=True), descriptions)

@@ -94,10 +94,13 @@ class Kafka(Section):
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """What TLS is spoken by, None without; raises SettingsError where a file cannot be read."""
-        return _ssl_context("KAFKA", self.ca, self.cert, self.key) if self.uses_tls else None
+        return ssl_context("KAFKA", self.ca, self.cert, self.key) if self.uses_tls else None
 
 
-def _ssl_context(section: str, ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+def ssl_context(
+    section: str, ca: Path | None, cert: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
+    """What TLS a section's client speaks; raises SettingsError where a file cannot be read."""
     names, file = f"{PREFIX}{section}_CA", ca
     try:
         context = ssl.create_default_context(cafile=ca)
@@ -173,7 +176,7 @@ class Elasticsearch(Section):
         """What TLS is spoken by, None without; raises SettingsError where the file cannot be read."""
         if not self.uses_tls:
             return None
-        context = _ssl_context("ELASTICSEARCH", self.ca, None, None)
+        context = ssl_context("ELASTICSEARCH", self.ca)
         if not self.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context

@@ -21,6 +21,7 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as SourceError
 
 from pipeline.edges_section import Edges
+from pipeline.kibana_section import Kibana
 from pipeline.readiness_section import ReadinessLimits
 from pipeline.recommend_section import Recommend
 from pipeline.sections import (
@@ -73,6 +74,7 @@ class Settings(BaseSettings):
     readiness: ReadinessLimits = ReadinessLimits()
     watch: Watch = Watch()
     shipper: Shipper = Shipper()
+    kibana: Kibana = Kibana()
     logs: Logs = Logs()
 
     @classmethod
