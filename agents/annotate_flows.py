@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from agents.elastic import Elastic
-from agents.flows_topic import Taken
 from agents.follow_policies import FollowPolicies
+from agents.group_topic import Taken
 from agents.topics import Topics
 from agents.transactions import Record
 from pipeline import metrics

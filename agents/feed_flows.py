@@ -12,8 +12,9 @@ from mode import Service
 
 from agents import reach_kafka
 from agents.annotate_flows import Annotated, Batch
-from agents.flows_topic import FlowsTopic, Taken
+from agents.flows_topic import FlowsTopic
 from agents.follow_policies import FollowPolicies
+from agents.group_topic import Taken
 from agents.health import Health
 from agents.refusals import Refusals
 from agents.topics import Topics

@@ -7,7 +7,8 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from agents.flows_topic import FlowsTopic, Taken
+from agents.flows_topic import FlowsTopic
+from agents.group_topic import Taken
 from tests.agents.installation import Installation
 from tests.waiting import until
 
