@@ -1,7 +1,7 @@
 """The worker's way to Elasticsearch: the index templates first, then documents, for as long as that takes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from agents.health import Health
 from agents.reach_elasticsearch import refusal
 from pipeline import metrics
 from pipeline.annotate import Document
-from pipeline.index import Bulk, Written, put_templates, write
+from pipeline.index import Bulk, OnRetry, Written, put_templates, write
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,10 @@ class Elastic(Service):
 
     async def write(self, documents: Sequence[Document], bulk: Bulk) -> Written:
         """Write until every document is written or rejected."""
+        return await self.persist(lambda on_retry: write(self.client, documents, bulk, on_retry))
+
+    async def persist[T](self, work: Callable[[OnRetry], Awaitable[T]]) -> T:
+        """What comes of work that waits for the server itself, and tells when it does."""
         await self.ready.wait()
         this = object()
 
@@ -46,13 +50,14 @@ class Elastic(Service):
             self._held_up.add(this)
             self._health.tell("elasticsearch", problem)
 
-        written = await write(self.client, documents, bulk, tell)
-        if this in self._held_up:
-            self._held_up.remove(this)
-            if not self._held_up:
-                log.info("Elasticsearch takes documents again")
-                self._health.tell("elasticsearch", None)
-        return written
+        try:
+            return await work(tell)
+        finally:
+            if this in self._held_up:
+                self._held_up.remove(this)
+                if not self._held_up:
+                    log.info("Elasticsearch takes documents again")
+                    self._health.tell("elasticsearch", None)
 
     @Service.task
     async def _prepare(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,10 +20,11 @@ from agents.wait_for_kafka import wait_for_kafka
 from agents.whole_topic import WholeTopic, text
 from pipeline import facts_records, metrics
 from pipeline.facts import Facts
+from pipeline.index_policies import Published
 from pipeline.judge import Judge
 from pipeline.policy.policies import Policies
 from pipeline.policy.problems import ManifestError
-from pipeline.revisions import Revision, RevisionError, Shelf
+from pipeline.revisions import KEY, Revision, RevisionError, Shelf
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class FollowPolicies(Service):
     """
 
     judge: Judge
+    published: Published  # the revision in force
 
     def __init__(
         self, settings: Settings, health: Health, judging: ThreadPoolExecutor, **kwargs: Any
@@ -53,6 +55,7 @@ class FollowPolicies(Service):
         self._facts_known = asyncio.Event()
         self._compiler = Compiler(settings.logs)
         self._newest: tuple[bytes | None, dict[str, bytes]] | None = None
+        self._number = 0  # where its record stands
         self._news = asyncio.Event()
         self.in_force = asyncio.Event()
         self.changes = 0  # of policies and facts
@@ -63,14 +66,16 @@ class FollowPolicies(Service):
 
     @Service.task
     async def _follow_policies(self) -> None:
-        shelf = Shelf()
+        shelf, number = Shelf(), 0
         with await self._open(Topics(self._settings).policies) as topic:
             while not self.should_stop:
                 for message in await asyncio.to_thread(topic.read, _WAIT):
                     shelf.put(text(message.key()), message.value())
+                    if text(message.key()) == KEY:
+                        number = message.offset() or 0
                 # Compaction may have taken parts of older revisions: only the newest has to be whole.
                 if topic.at_end and shelf.newest is not self._newest:
-                    self._newest = shelf.newest
+                    self._newest, self._number = shelf.newest, number
                     self._news.set()
 
     @Service.task
@@ -102,6 +107,13 @@ class FollowPolicies(Service):
         """
         return await asyncio.get_running_loop().run_in_executor(self._judging, self._copy)
 
+    async def ask[T](self, question: Callable[[Policies, Facts], T]) -> T:
+        """The answer of the policies in force and the facts to a short question, between batches."""
+        return await asyncio.get_running_loop().run_in_executor(self._judging, lambda: self._ask(question))
+
+    def _ask[T](self, question: Callable[[Policies, Facts], T]) -> T:
+        return question(self.judge.policies, self._facts)
+
     def _copy(self) -> tuple[Policies, bytes]:
         return self.judge.policies, pickle.dumps(self._facts, pickle.HIGHEST_PROTOCOL)
 
@@ -114,6 +126,7 @@ class FollowPolicies(Service):
         await asyncio.get_running_loop().run_in_executor(self._judging, self._facts.expire, time.time())
 
     async def _take_over(self, record: bytes | None, resources: dict[str, bytes]) -> None:
+        number = self._number
         try:
             with metrics.REVISION_SECONDS.time():
                 revision, difference = await asyncio.to_thread(self._compiler.ask, record, resources)
@@ -134,6 +147,7 @@ class FollowPolicies(Service):
             self._news.set()
         else:
             self.judge = judge
+            self.published = Published(revision, number)
             self.changes += 1
             self._tell(revision)
 

@@ -11,7 +11,6 @@ import orjson
 from pipeline.edge_documents import (
     HOUR_MS,
     Figures,
-    Window,
     digest,
     figures_of,
     hour_of_week,
@@ -20,11 +19,9 @@ from pipeline.edge_documents import (
     workloads_of,
 )
 from pipeline.edge_observations import ObservationError, Observations, ObservedRule, read_observations
-from pipeline.edges_section import Edges
 from pipeline.flow import Message
+from pipeline.kept import Kept
 from pipeline.periods import Series
-
-EDGES, RULES = "flowtier_edges", "flowtier_rules"
 
 _MOST = 2**63 - 1  # what Elasticsearch takes
 
@@ -63,6 +60,11 @@ class Added:
         else:
             self.figures.append((offset, figures))
 
+    @property
+    def names(self) -> Iterable[str]:
+        """Of the figures."""
+        return self.figures[0][1]
+
     def document(self, figures: Figures) -> bytes:
         return self.fields + b"," + orjson.dumps(figures)[1:]
 
@@ -83,20 +85,6 @@ class Counted(NamedTuple):
 
 
 NOTHING = Counted(0, {})
-
-
-class Kept:
-    """The indices of one cluster that are rolled up into, by window, and what rules matched by hour."""
-
-    def __init__(self, cluster: str, edges: Edges) -> None:
-        self.cluster = cluster
-        stem = f"{EDGES}.{cluster}"
-        self.edges: dict[Window, Series] = {
-            "interval": Series(f"{stem}.interval", "day", edges.interval_days),
-            "hour": Series(f"{stem}.hour", "week", edges.hour_days),
-            "day": Series(f"{stem}.day", "month", edges.day_days),
-        }
-        self.rules = Series(f"{RULES}.{cluster}", "week", edges.hour_days)
 
 
 @dataclass(slots=True)

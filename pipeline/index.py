@@ -11,7 +11,7 @@ import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AsyncElasticsearch
 
-from pipeline import index_edges, index_readiness, index_recommendations
+from pipeline import index_edges, index_policies, index_readiness, index_recommendations
 from pipeline.annotate import INDEX_PREFIX, Document
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import FIELDS, Field
@@ -112,6 +112,7 @@ async def put_templates(client: AsyncElasticsearch, shards: int = 1, replicas: i
     templates = {
         _TEMPLATE: index_template(shards, replicas),
         index_recommendations.TEMPLATE: index_recommendations.index_template(replicas),
+        index_policies.TEMPLATE: index_policies.index_template(replicas),
         index_readiness.TEMPLATE: index_readiness.index_template(replicas),
         **index_edges.templates(shards, replicas),
     }
@@ -181,7 +182,7 @@ class _Writer:
                 again = await self._send(chunk)
             if again:
                 tries = tries + 1 if len(again) == len(chunk) else 0
-                await asyncio.sleep(_wait(tries))
+                await asyncio.sleep(pause(tries))
             chunk = again
 
     async def _send(self, chunk: list[Document]) -> list[Document]:
@@ -214,10 +215,10 @@ class _Writer:
             if error is None:
                 continue
             if is_reject(error):
-                self._reject(document, _reason(error))
+                self._reject(document, reason_of(error))
             else:
                 again.setdefault(error["type"], []).append(document)
-                words[error["type"]] = _reason(error)
+                words[error["type"]] = reason_of(error)
         return [each for why, documents in again.items() for each in self._retry(documents, why, words[why])]
 
     def _retry(self, documents: list[Document], why: str, words: str) -> list[Document]:
@@ -242,12 +243,13 @@ def is_reject(error: dict[str, Any]) -> bool:
     return error["type"] in _BAD_DOCUMENT
 
 
-def _reason(error: dict[str, Any]) -> str:
+def reason_of(error: dict[str, Any]) -> str:
+    """One item's error in words."""
     cause = error.get("caused_by", {}).get("reason")
     return f"{error['type']}: {error.get('reason')}" + (f" ({cause})" if cause else "")
 
 
-def _wait(tries: int) -> float:
+def pause(tries: int) -> float:
     """Seconds to wait before trying again: doubling, capped, spread so that workers do not march in step."""
     longest: float = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(tries, 16))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311

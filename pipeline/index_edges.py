@@ -3,7 +3,7 @@ they mean the same, so that what is filtered in one dashboard is filtered in the
 
 from typing import Any
 
-from pipeline.edges import EDGES, RULES
+from pipeline.kept import EDGES, RULES
 
 _KEYWORD = {"type": "keyword", "ignore_above": 8191}
 _COUNTED_ONLY = {"type": "keyword", "ignore_above": 8191, "index": False}

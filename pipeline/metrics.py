@@ -24,6 +24,14 @@ STAGED_DENY = Counter(
 STAGED_ALLOW = Counter(
     "flowtier_staged_allow", "Denied flows that a staged policy alone would allow", ["policy"]
 )
+READINESS = Gauge(
+    "flowtier_readiness", "Staged policies of the revision in force, by how ready they are", ["word"]
+)
+DENIED_EDGES = Gauge(
+    "flowtier_denied_edges",
+    "Distinct edges that a staged policy alone would have denied, ever as far as days are kept",
+    ["policy"],
+)
 LAG = Gauge("flowtier_lag", "Messages of a partition that are not committed yet", ["partition"])
 PAUSED = Gauge(
     "flowtier_partition_paused", "1 where a partition of nearly only rejects is paused", ["partition"]
@@ -71,6 +79,20 @@ RECOMMENDATIONS_PUBLISHED = Counter(
 DECISIONS_REFUSED = Counter(
     "flowtier_decisions_refused", "Records of recommendation-decisions that cannot be read"
 )
+EDGES_MESSAGES = Counter("flowtier_edges_messages", "Messages of flow-observations rolled up, committed")
+EDGES_REJECTED = Counter(
+    "flowtier_edges_messages_rejected", "Messages of flow-observations that cannot be rolled up", ["reason"]
+)
+EDGES_DOCUMENTS = Counter(
+    "flowtier_edges_documents",
+    "Documents of edges and rules: written, stale (somebody was further), rejected",
+    ["outcome"],
+)
+EDGES_AGED_OUT = Counter(
+    "flowtier_edges_aged_out", "Edges and rules that came when their window was not kept any more", ["window"]
+)
+EDGES_LAG = Gauge("flowtier_edges_lag", "Messages of flow-observations that are not rolled up yet")
+INDICES_DELETED = Counter("flowtier_indices_deleted", "Indices deleted because they aged out")
 SHIPPED_FLOWS = Counter("flowtier_shipped_flows", "Lines of the flow log in Kafka, committed")
 SHIPPED_BYTES = Counter("flowtier_shipped_bytes", "Bytes of the flow log in Kafka, committed")
 SHIPPER_BEHIND = Gauge("flowtier_shipper_behind_bytes", "Bytes of the flow log that are not in Kafka yet")

@@ -28,7 +28,7 @@ def possible_pods(endpoint: Endpoint, evidence: Evidence, start: float, end: flo
     found = Found(networks_of((endpoint.ip,)))
     held = alive(evidence.pods, start, end)
     for alike in _alike(held):
-        labels = _own_labels(alike[0].fact)
+        labels = own_labels(alike[0].fact)
         if all(labels.get(key) == value for key, value in (listed or {}).items() if _is_own(key)):
             for versions, options in _inheritances(alike, evidence, start, end):
                 for option in options:
@@ -83,7 +83,7 @@ def _ips(versions: list[Version[Pod]]) -> list[str]:
     return [ip for version in versions for ip in version.fact.ips]
 
 
-def _own_labels(pod: Pod) -> dict[str, str]:
+def own_labels(pod: Pod) -> dict[str, str]:
     """What Calico puts on a pod's workload endpoint (CALICO.md §2.6)."""
     labels = {key: value for key, value in pod.labels.items() if not key.startswith(INHERITED)}
     labels |= {NAMESPACE: pod.namespace, ORCHESTRATOR: "k8s"}

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from pipeline.edge_observations import VERSION
-from pipeline.edges import NOTHING, Counted, Kept, Place, roll_up
+from pipeline.edges import NOTHING, Counted, Place, roll_up
 from pipeline.edges_section import Edges
 from pipeline.flow import Message
+from pipeline.kept import Kept
 
 HOUR = 3_600_000
 NOW = time.time()

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.edge_documents import hour_of_week
-from pipeline.edges import EDGES, RULES, roll_up
+from pipeline.edges import roll_up
 from pipeline.flow import Message
 from pipeline.index_edges import templates
+from pipeline.kept import EDGES, RULES
 from tests.pipeline.edge_messages import HOUR, KEPT, NOW, START, Store, edge, message, rolled_up, rule
 
 WINDOWS = ("interval", "hour", "day")
