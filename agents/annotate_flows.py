@@ -4,9 +4,9 @@ import asyncio
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from agents.elastic import Elastic
 from agents.follow_policies import FollowPolicies
@@ -18,12 +18,15 @@ from pipeline.annotate import Tally, tally
 from pipeline.dead_letter import Reject, to_record
 from pipeline.flow import FlowBatch
 from pipeline.index import Bulk
+from pipeline.judge import Judge
 from pipeline.limits import limits_of
 from pipeline.match.verdict import Verdicts
 from pipeline.observe import observe
+from pipeline.policy.selector import parse
 from pipeline.process import Processed, process
 from pipeline.resolve import Resolved
 from pipeline.settings import Settings
+from pipeline.threats import Threats
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ class Annotator:
         self._limits = limits_of(settings.flows)
         options = settings.elasticsearch
         self._bulk = Bulk(options.bulk_documents, options.bulk_bytes, options.bulk_concurrency)
+        self._interval_ms = settings.edges.interval_seconds * 1000
+        self._threat_selector = parse(settings.edges.threat_selector)
+        self._threats_of = lru_cache(maxsize=1)(self._threats)  # of the revision in force
         self._indexing: set[asyncio.Task[None]] = set()
 
     async def annotate(self, batch: Batch) -> None:
@@ -105,12 +111,18 @@ class Annotator:
         with metrics.BATCH_SECONDS.labels("judge").time():
             judge = self._policies.judge
             processed = process(taken.messages, judge, time.time(), self._limits)
-            learned = self._learn(processed.batch, processed.verdicts, processed.resolved, judge.changed_at)
-            return _Judged(processed, judge.changed_at, learned)
+            revision = _Revision(judge.changed_at, self._threats_of(judge))
+            learned = self._learn(processed.batch, processed.verdicts, processed.resolved, revision)
+            return _Judged(processed, revision, learned)
 
-    def _learn(self, batch: FlowBatch, verdicts: Verdicts, resolved: Resolved, changed_at: int) -> "_Learned":
-        topic = self._topics.observations.name
-        observed = observe(batch, verdicts, resolved)
+    def _threats(self, judge: Judge) -> Threats:
+        return Threats(judge.policies.network_sets, self._threat_selector)
+
+    def _learn(
+        self, batch: FlowBatch, verdicts: Verdicts, resolved: Resolved, revision: "_Revision"
+    ) -> "_Learned":
+        topic, (changed_at, threats) = self._topics.observations.name, revision
+        observed = observe(batch, verdicts, resolved, self._interval_ms, changed_at, threats)
         observations = [Record(topic, key.encode(), value) for key, value in observed]
         return _Learned(observations, tally(batch, verdicts, changed_at))
 
@@ -118,10 +130,8 @@ class Annotator:
         """What the flows taught but those whose documents Elasticsearch refused."""
         processed = judged.processed
         rows = [row for row, id_ in enumerate(processed.batch.ids) if id_ in refused]
-        verdicts = processed.verdicts
-        kept = replace(verdicts, outcome=np.delete(verdicts.outcome, rows))
-        without = processed.batch.without(set(rows)), kept, processed.resolved.without(rows)
-        return self._learn(*without, judged.changed_at)
+        batch, resolved = processed.batch.without(set(rows)), processed.resolved.without(rows)
+        return self._learn(batch, processed.verdicts.without(rows), resolved, judged.revision)
 
     async def _index(self, batch: Batch, judged: "_Judged") -> None:
         processed, learned = judged.processed, judged.learned
@@ -156,12 +166,20 @@ class _Learned:
     tally: Tally
 
 
+class _Revision(NamedTuple):
+    """What observations say by the revision that judged their flows: since when it is in force (ms), and
+    its threat feeds."""
+
+    changed_at: int
+    threats: Threats
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A batch that waits to be indexed; the revision that judged it is in force since `changed_at`."""
+    """A batch that waits to be indexed."""
 
     processed: Processed
-    changed_at: int
+    revision: _Revision
     learned: _Learned
 
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import structlog
 
 from pipeline import metrics
+from pipeline.observations import ObservationError, read_observations
 from pipeline.observe import HOUR_MS
 from pipeline.recommend import learned
 from pipeline.recommend.learn import HOURS_A_DAY, HOURS_AHEAD, Place, Window, add, learn
 from pipeline.recommend.learned import Learned
-from pipeline.recommend.observations import ObservationError, read_observations
 from pipeline.recommend_section import Recommend
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from pipeline.recommend.observations import Count, ObservationError, ObservedWorkload, Time
+from pipeline.observations import Count, ObservationError, ObservedWorkload, Time
 
 __all__ = ["ObservationError", "Observations", "ObservedEdge", "ObservedRule", "ObservedWorkload"]
 

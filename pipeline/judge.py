@@ -11,9 +11,10 @@ from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import distinct
 from pipeline.match.cells import FlowClasses, canonical
 from pipeline.match.compiled import Compiled
-from pipeline.match.evaluate import UNKNOWN, Evaluator
+from pipeline.match.evaluate import UNKNOWN, Evaluated, Evaluator
+from pipeline.match.matched import NO_RULES
 from pipeline.match.tables import Tables
-from pipeline.match.verdict import Outcome, Verdicts
+from pipeline.match.verdict import Matched, Outcome, Verdicts
 from pipeline.policy.policies import Direction, Policies
 from pipeline.resolve import JUDGED, UNJUDGED, Resolved, Resolver
 
@@ -23,6 +24,9 @@ DIRECTIONS: dict[str, Direction] = {"src": "egress", "dst": "ingress"}
 MAX_CLASSES, MAX_ENDPOINTS, FEW_SIDES = 400_000, 250_000, 25_000
 RECENT = 16_384  # classes at least that the next revision's judge judges in advance, the newest
 AGAIN_SECONDS, PIECE_SECONDS = 10.0, 0.02  # that it spends on them at most, and on one piece about
+
+MAX_RULES = 1 << 23  # in all sets of rules that are remembered, above which everything is forgotten
+MOST = 1 << 32  # sets of rules, far above what memory holds
 
 type Key = bytes  # of a class: whether egress, then the columns of FlowClasses, packed
 
@@ -47,7 +51,7 @@ class Judge:
         self.resolver: Resolver = Resolver(self.facts, self.policies)
         self._tables_for: tuple[tuple[Identity, ...], tuple[Slice, ...]] | None = None
         self._evaluator: Evaluator | None = None
-        self._remembered: dict[Key, int] = {}
+        self._remembered: dict[Key, int] = {}  # MOST * outcome + set of rules
         self._recent: dict[Key, None] = {}
         self._less_recent: dict[Key, None] = {}
         self._next_look = FEW_SIDES
@@ -86,12 +90,16 @@ class Judge:
 
     def resolve(self, batch: FlowBatch) -> Resolved:
         """Who took part in each flow."""
-        outcomes = len(self._evaluator.outcomes) if self._evaluator else 0
-        if max(self.resolver.remembered, outcomes) > MAX_ENDPOINTS or self._most_sides_are_gone():
+        if self._holds_too_much() or self._most_sides_are_gone():
             self._forget()
         if len(self._remembered) > MAX_CLASSES:
             self._remembered = {}
         return self.resolver.resolve(batch)
+
+    def _holds_too_much(self) -> bool:
+        evaluator = self._evaluator
+        outcomes, rules = (len(evaluator.outcomes), evaluator.rule_sets.held) if evaluator else (0, 0)
+        return max(self.resolver.remembered, outcomes) > MAX_ENDPOINTS or rules > MAX_RULES
 
     def _most_sides_are_gone(self) -> bool:
         """Whether most sides are of endpoints that no flow is of any more: pods of rollouts long ago."""
@@ -105,16 +113,18 @@ class Judge:
     def evaluate(self, batch: FlowBatch, resolved: Resolved) -> Verdicts:
         """The outcome of each flow; what it costs grows with distinct flow classes (DESIGN.md §5)."""
         evaluator = self._evaluator_for(resolved.sets, resolved.slices)
-        outcome = np.empty(len(batch), np.int64)
+        outcome, matched = np.empty(len(batch), np.int64), np.full(len(batch), NO_RULES)
         count = 0
         for reporter, direction in DIRECTIONS.items():
             side = (batch.reporter == REPORTERS.index(reporter)) & (resolved.unjudged == JUDGED)
             rows = np.flatnonzero(side)
             if len(rows):
-                outcome[rows], classes = self._judge(evaluator, direction, batch, resolved, rows)
+                found, classes = self._judge(evaluator, direction, batch, resolved, rows)
+                outcome[rows], matched[rows] = found
                 count += classes
         self._leave_unjudged(evaluator, batch, resolved, outcome)
-        return Verdicts(self.policies.revision, outcome, evaluator.outcomes, count)
+        of_rules = Matched(matched, evaluator.rule_sets)
+        return Verdicts(self.policies.revision, outcome, evaluator.outcomes, count, of_rules)
 
     def _evaluator_for(self, sets: tuple[Identity, ...], slices: tuple[Slice, ...]) -> Evaluator:
         """The evaluator for these network sets and services, which change with the facts."""
@@ -127,8 +137,8 @@ class Judge:
 
     def _judge(
         self, evaluator: Evaluator, direction: Direction, batch: FlowBatch, resolved: Resolved, rows: Ints
-    ) -> tuple[Ints, int]:
-        """(outcome of each of these flows, number of their classes)."""
+    ) -> tuple[Evaluated, int]:
+        """(what is said of each of these flows, number of their classes)."""
         flows = FlowClasses(
             resolved.source[rows],
             resolved.dest[rows],
@@ -138,16 +148,16 @@ class Judge:
             resolved.own_host[rows].astype(np.int64),
             resolved.sides,
         )
-        outcome, keys, count = self._outcomes(evaluator, direction, flows)
+        found, keys, count = self._outcomes(evaluator, direction, flows)
         self._recent.update(dict.fromkeys(keys))
         if len(self._recent) > RECENT:
             self._recent, self._less_recent = {}, self._recent
-        return outcome, count
+        return found, count
 
     def _outcomes(
         self, evaluator: Evaluator, direction: Direction, flows: FlowClasses
-    ) -> tuple[Ints, list[Key], int]:
-        """(outcome of each of these flows, their distinct classes by whom the records mean, how many
+    ) -> tuple[Evaluated, list[Key], int]:
+        """(what is said of each of these flows, their distinct classes by whom the records mean, how many
         classes that makes by what nothing tells apart)."""
         classes = canonical(evaluator.tables, flows)
         row, inverse = distinct([flows.source, flows.dest, *classes.columns()[2:]])
@@ -156,9 +166,11 @@ class Judge:
         new = {key: place for place, key in enumerate(keys) if key not in self._remembered}
         if new:
             found = evaluator.evaluate(direction, alike.at(np.array(list(new.values()))))
-            self._remembered.update(zip(new, found.tolist(), strict=True))
-        outcome = np.array([self._remembered[key] for key in keys], np.int64)[inverse]
-        return outcome, _packed(direction, (*met, *alike.columns()[2:])), len(set(keys))
+            both = found.outcome * MOST + found.matched
+            self._remembered.update(zip(new, both.tolist(), strict=True))
+        known = np.array([self._remembered[key] for key in keys], np.int64)[inverse]
+        said, own = Evaluated(*np.divmod(known, MOST)), _packed(direction, (*met, *alike.columns()[2:]))
+        return said, own, len(set(keys))
 
     def _leave_unjudged(
         self, evaluator: Evaluator, batch: FlowBatch, resolved: Resolved, outcome: Ints

@@ -12,8 +12,8 @@ from pipeline.policy.policies import MODEL_KINDS, Direction, Policies, Policy, P
 
 SCOPES = ("enforced", "pending", "promoted")
 ENFORCED, PENDING, PROMOTED = range(3)
-ALLOW, DENY, NEXT = 0, 1, 2  # what a rule or a tier does; NEXT = pass on to the next tier
-ACTIONS = {"allow": ALLOW, "deny": DENY, "pass": NEXT}
+ALLOW, DENY, NEXT, LOG = 0, 1, 2, 3  # what a rule or a tier does; NEXT = pass on to the next tier
+ACTIONS = {"allow": ALLOW, "deny": DENY, "pass": NEXT, "log": LOG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Layout:
     """The bits of one direction. The rules of each tier begin at a whole word.
 
     `rule_words[t]`: (first, end) word of tier t. `bit_slot`, `bit_rule`, `bit_action` (bits,) int64,
-    -1 where a bit is padding. `rule_masks` (3 scopes, words) uint64. `slot_rules[s]`: (first, end) bit
-    of the rules of slot s. `rules` lists (bit, rule) of every rule that decides.
+    -1 where a bit is padding. `rule_masks` (3 scopes, words) uint64; `deciding` (words,) those of rules that
+    decide where they match, all but log rules. `slot_rules[s]`: (first, end) bit of the rules of slot s.
+    `rules` lists (bit, rule) of every rule.
     """
 
     direction: Direction
@@ -54,6 +55,7 @@ class Layout:
     bit_action: NDArray[np.int64]
     rule_words: tuple[tuple[int, int], ...]
     rule_masks: Words
+    deciding: Words
     rules: tuple[tuple[int, Rule], ...]
     effects: tuple[Effect, ...]
 
@@ -61,8 +63,8 @@ class Layout:
 def lay_out(policies: Policies, direction: Direction) -> Layout:
     """Give every rule and every policy of one direction its bit (DESIGN.md §5).
 
-    Log rules decide nothing and get no bit (CALICO.md §4.1); policies of other hooks than workload
-    traffic are left out (§2.4).
+    Log rules decide nothing (CALICO.md §4.1), but what they match is counted; policies of other hooks than
+    workload traffic are left out (§2.4).
     """
     tiers: list[Tier] = []
     slots: list[Slot] = []
@@ -85,10 +87,9 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
         for index, slot in group:
             first_rule = bit
             for number, rule in enumerate(slot.policy.rules(direction)):
-                if rule.action != "log":
-                    places.append((bit, index, number, ACTIONS[rule.action]))
-                    rules.append((bit, rule))
-                    bit += 1
+                places.append((bit, index, number, ACTIONS[rule.action]))
+                rules.append((bit, rule))
+                bit += 1
             slot_rules.append((first_rule, bit))
         bit = -(-bit // WORD) * WORD
         rule_words.append((first_bit // WORD, bit // WORD))
@@ -106,6 +107,7 @@ def lay_out(policies: Policies, direction: Direction) -> Layout:
         columns[2],
         tuple(rule_words),
         np.stack([pack_bits(bits[inside[places_of_bits[0]]], bit // WORD) for inside in scopes]),
+        pack_bits(np.flatnonzero((columns[2] >= 0) & (columns[2] != LOG)), bit // WORD),
         tuple(rules),
         tuple(_effects(policies.policies, slots)),
     )

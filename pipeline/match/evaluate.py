@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.match.bits import Flags, Ints, distinct
 from pipeline.match.cells import Cells, FlowClasses, take_apart
 from pipeline.match.compile import ALLOW, DENY, ENFORCED, PROMOTED, SCOPES
+from pipeline.match.matched import NO_RULES
 from pipeline.match.narrow import Kept, Narrower
 from pipeline.match.render import OWN_HOST, Renderer
 from pipeline.match.roles import LOCAL, PEER, PROFILE, SELECTED, WORKLOAD
@@ -44,6 +46,14 @@ class _Seen:
         self.answers: dict[bytes, int] = {}
 
 
+class Evaluated(NamedTuple):
+    """Of each flow class (n,): its `outcome`, as an index into the evaluator's, and the set of rules that
+    it `matched`, by number in its `rule_sets`."""
+
+    outcome: Ints
+    matched: Ints
+
+
 NARROW = 256  # narrowed revisions that are remembered
 ALL_UNKNOWN = _Answer((UNKNOWN, UNKNOWN, UNKNOWN), "unknown")
 OWN_HOST_ANSWER = _Answer((OWN_HOST, OWN_HOST, OWN_HOST))
@@ -53,7 +63,7 @@ class Evaluator:
     """Judges flow classes by the tables of one revision; answers are interned by what they say."""
 
     def __init__(self, tables: Tables) -> None:
-        self.tables = tables
+        self.tables, self.rule_sets = tables, tables.rule_sets
         self._narrower = Narrower(tables.policies)
         self._narrow = lru_cache(maxsize=NARROW)(self._of_kept)
         self.outcomes: list[Outcome] = []
@@ -65,40 +75,45 @@ class Evaluator:
         self._same_effect = _same_effects(tables)
         self._outcome = cache(self._known_outcome)
         self._merged = cache(lambda ids: _merge([self._answers[i] for i in ids]))
+        self._merged_rules = cache(self.rule_sets.of_completions)
 
-    def evaluate(self, direction: Direction, classes: FlowClasses) -> Ints:
-        """The outcome of each class (n,), as an index into `outcomes` (DESIGN.md §4, Unknown)."""
+    def evaluate(self, direction: Direction, classes: FlowClasses) -> Evaluated:
+        """The outcome of each class (DESIGN.md §4, Unknown), and the rules that it matches."""
         cells = take_apart(self.tables, classes)
-        answers = self._judge(direction, cells.ids)
+        answers, rules = self._judge(direction, cells.ids)
         local = classes.dest if direction == "ingress" else classes.source
         namespace, names = self.tables.known_sides(classes.sides).namespaces(local)
-        result = np.empty(len(local), np.int64)
+        result, matched = np.empty(len(local), np.int64), np.empty(len(local), np.int64)
         owners, whole = cells.of_class[: cells.whole], answers[: cells.whole]
         row, inverse = distinct([whole, namespace[owners]])
         kinds = zip(whole[row].tolist(), namespace[owners[row]].tolist(), strict=True)
         ids = [self._outcome(direction, answer, names[n]) for answer, n in kinds]
         result[owners] = np.array(ids, np.int64)[inverse]
-        for number, answer in self._completed(cells, answers, classes):
+        matched[owners] = rules[: cells.whole]
+        for number, answer, of_rules in self._completed(cells, answers, rules, classes):
             outcome = _outcome(answer, names[namespace[number]], direction, cells.missing[number])
-            result[number] = self.intern(outcome)
+            result[number], matched[number] = self.intern(outcome), of_rules
         for number, missing in cells.too_many.items():
             name = names[namespace[number]]
-            result[number] = self.intern(self._narrowed(direction, classes, number, name, missing))
-        return result
+            outcome, of_rules = self._narrowed(direction, classes, number, name, missing)
+            result[number], matched[number] = self.intern(outcome), of_rules
+        return Evaluated(result, matched)
 
     def _narrowed(
         self, direction: Direction, classes: FlowClasses, number: int, name: str, missing: tuple[str, ...]
-    ) -> Outcome:
-        """The outcome of a class with too many cells, by the policies that can matter to it alone, of
-        whose labels fewer are unknown; unknown where these are too many still."""
+    ) -> tuple[Outcome, int]:
+        """The outcome of a class with too many cells, and its rules, by the policies that can matter to it
+        alone, of whose labels fewer are unknown; unknown, and no rules, where these are too many still."""
         source, dest = (classes.sides[int(column[number])] for column in (classes.source, classes.dest))
         if not self.tables.is_narrow:
             narrow = self._narrow(self._narrower.kept(direction, source, dest))
-            return narrow.outcomes[int(narrow.evaluate(direction, classes.at(np.array([number])))[0])]
+            found = narrow.evaluate(direction, classes.at(np.array([number])))
+            rules = self.rule_sets.adopt(narrow.rule_sets, int(found.matched[0]))
+            return narrow.outcomes[int(found.outcome[0])], rules
         side = dest if direction == "ingress" else source
         effects = frozenset(map(str, self.tables.possible_effects(direction, side)))
         answer = replace(ALL_UNKNOWN, staged_unknown=effects)
-        return _outcome(answer, name, direction, ("too_many", *missing))
+        return _outcome(answer, name, direction, ("too_many", *missing)), NO_RULES
 
     def _of_kept(self, kept: Kept) -> "Evaluator":
         return Evaluator(self.tables.narrow(self._narrower.narrowed(kept)))
@@ -113,20 +128,27 @@ class Evaluator:
             self.outcomes.append(outcome)
         return known
 
-    def _completed(self, cells: Cells, answers: Ints, classes: FlowClasses) -> Iterable[tuple[int, _Answer]]:
-        """The classes with several cells, each with what its completions agree on."""
-        found: dict[int, set[int]] = {number: set() for number in cells.missing}
-        parts = zip(cells.of_class[cells.whole :].tolist(), answers[cells.whole :].tolist(), strict=True)
-        for number, answer in parts:
-            found[number].add(answer)
+    def _completed(
+        self, cells: Cells, answers: Ints, rules: Ints, classes: FlowClasses
+    ) -> Iterable[tuple[int, _Answer, int]]:
+        """The classes with several cells, each with what its completions agree on, and their rules."""
+        found: dict[int, set[tuple[int, int]]] = {number: set() for number in cells.missing}
+        columns = (column[cells.whole :].tolist() for column in (cells.of_class, answers, rules))
+        for number, *both in zip(*columns, strict=True):
+            found[number].add((both[0], both[1]))
         for number, ids in found.items():
             own_host = int(classes.own_host[number])
             # Without any completion the record contradicts itself, whoever sent it.
-            possible = ids if own_host == 0 or not ids else {0} if own_host > 0 else ids | {0}
-            yield number, self._merged(frozenset(possible))
+            host = {(0, NO_RULES)}
+            possible = ids if own_host == 0 or not ids else host if own_host > 0 else ids | host
+            yield (
+                number,
+                self._merged(frozenset(answer for answer, _ in possible)),
+                self._merged_rules(frozenset(matched for _, matched in possible)),
+            )
 
-    def _judge(self, direction: Direction, cells: Ints) -> Ints:
-        """The answer to each cell, as ids into `_answers`: cells (5, m) ▸ (m,)."""
+    def _judge(self, direction: Direction, cells: Ints) -> tuple[Ints, Ints]:
+        """The answer to each cell, as ids into `_answers`, and its rules: cells (5, m) ▸ (m,), (m,)."""
         walked, alone = self._walk(direction, cells)
         arrived, effective = self._let_in(direction, cells, walked, alone)
         impact = np.select(
@@ -141,7 +163,7 @@ class Evaluator:
         changes = zip(alone.cell[effective].tolist(), alone.effect[effective].tolist(), strict=True)
         for cell, effect in changes:
             effects.setdefault(cell, []).append(effect)
-        return self._intern(direction, cells, walked, impact, effects)
+        return self._intern(direction, cells, walked, impact, effects), walked.matched
 
     def _intern(
         self, direction: Direction, cells: Ints, walked: Walked, impact: Ints, effects: dict[int, list[int]]

@@ -13,6 +13,7 @@ from pipeline.identity import Slice
 from pipeline.match.addresses import Chain
 from pipeline.match.bits import WORD, Ints, Words, pack_bits
 from pipeline.match.compile import DENY, ENFORCED, NEXT, SCOPES, Layout, lay_out
+from pipeline.match.matched import MatchedBits, RuleSets
 from pipeline.match.rows import Column, Lists, Rows, spans
 from pipeline.policy.policies import ANY_ENTITY, Direction, EntityMatch, Network, Policies, Policy, Rule
 from pipeline.policy.selector import Selector
@@ -205,10 +206,11 @@ class DirectionTables:
     of the other end, `points` of protocols, source and destination ports. `selecting` numbers a set of
     policies that select an endpoint: `ends` (3 scopes, tiers, 2) int32 has the first and last slot in
     scope, -1 where the tier does not apply; `lonely` the staged policies that select it when promoted and
-    that no enforced policy of their tier keeps company, where that tier denies at its end.
+    that no enforced policy of their tier keeps company, where that tier denies at its end. `matched`
+    numbers the rules that match, as sets of `rule_sets`.
     """
 
-    def __init__(self, conditions: Conditions) -> None:
+    def __init__(self, conditions: Conditions, rule_sets: RuleSets) -> None:
         self.layout = layout = conditions.layout
         self.effects = StagedEffects.of(layout)
         words = layout.rule_masks.shape[1]
@@ -236,6 +238,7 @@ class DirectionTables:
         self.ends: Column[np.int32] = Column(np.int32, (len(SCOPES), len(layout.tiers), 2))
         self.lonely: Lists[np.int32] = Lists(np.int32)
         self.most_lonely = 0
+        self.matched = MatchedBits(layout, rule_sets)
         self._slots_of: defaultdict[Selector, list[int]] = defaultdict(list)
         for number, slot in enumerate(layout.slots):
             self._slots_of[slot.policy.selector].append(number)

@@ -9,6 +9,7 @@ from pipeline.identity import Identity, Side, Slice
 from pipeline.match.bits import Ints, distinct
 from pipeline.match.compiled import Compiled
 from pipeline.match.entities import PLAIN, Completer
+from pipeline.match.matched import RuleSets
 from pipeline.match.points import Ports, Protocols
 from pipeline.match.roles import KnownSides, Role
 from pipeline.match.rows import Interned, Memo
@@ -45,8 +46,10 @@ class Tables:
         self.policies, self.is_narrow = policies, is_narrow
         self.max_cells = max_cells if is_narrow else min(max_cells, WIDE_CELLS)
         self._sets, self._slices, self._all_cells = tuple(sets), tuple(slices), max_cells
+        self.rule_sets = RuleSets()
         self.directions: dict[Direction, DirectionTables] = {
-            direction: DirectionTables(conditions) for direction, conditions in compiled.conditions.items()
+            direction: DirectionTables(conditions, self.rule_sets)
+            for direction, conditions in compiled.conditions.items()
         }
         services = {match.service for match in compiled.matches if match.service}
         asked = [piece for piece in self._slices if piece.service in services]

@@ -1,11 +1,12 @@
 """What the policies decide about a flow: a decision per scope, impact, and what is unknown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pipeline.match.bits import Ints
+from pipeline.match.matched import RuleSets
 from pipeline.policy.policies import Direction
 
 type VerdictAction = Literal["allow", "deny", "unknown"]
@@ -53,10 +54,25 @@ class Outcome:
 class Verdicts:
     """The outcome of each flow of a batch: `outcome` (n,) indexes `outcomes`, the distinct ones.
 
-    `classes`: how many distinct flow classes the batch had.
+    `classes`: how many distinct flow classes the batch had. `matched`: the rules that each flow matched;
+    None where nobody noted them.
     """
 
     revision: str
-    outcome: NDArray[np.int64]
+    outcome: Ints
     outcomes: list[Outcome]
     classes: int = 0
+    matched: "Matched | None" = None
+
+    def without(self, rows: list[int]) -> "Verdicts":
+        """The same without the flows at `rows`."""
+        matched = self.matched and replace(self.matched, of_flow=np.delete(self.matched.of_flow, rows))
+        return replace(self, outcome=np.delete(self.outcome, rows), matched=matched)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The rules that each flow of a batch matched: `of_flow` (n,) numbers sets of them."""
+
+    of_flow: Ints
+    sets: RuleSets

@@ -35,10 +35,12 @@ class CellRows:
 
 class Walked(NamedTuple):
     """`action` (3 scopes, n) ALLOW or DENY; `hits` (3, tiers + 1, n): a rule's bit, `bits + slot` at
-    the end of a tier, SKIPPED; the last column is 0 where the profiles decide."""
+    the end of a tier, SKIPPED; the last column is 0 where the profiles decide. `matched` (n,): the number
+    of the set of rules that match, whether they decide or not."""
 
     action: Results
     hits: NDArray[np.int32]
+    matched: Ints
 
 
 class Alone(NamedTuple):
@@ -52,9 +54,12 @@ class Alone(NamedTuple):
 def walk(tables: DirectionTables, cells: CellRows) -> tuple[Walked, Alone]:
     """Judge n cells in every scope, and by each staged policy alone (CALICO.md §4.1; DESIGN.md §5)."""
     n, tiers = len(cells.local), len(tables.layout.tiers)
-    walked = Walked(np.empty((len(SCOPES), n), np.int8), np.zeros((len(SCOPES), tiers + 1, n), np.int32))
+    action, hits = np.empty((len(SCOPES), n), np.int8), np.zeros((len(SCOPES), tiers + 1, n), np.int32)
+    walked = Walked(action, hits, np.zeros(n, np.int64))
     alone = [Alone(np.zeros(0, np.int64), np.zeros(0, np.int64))]
     for cells_of, matching in _matching(tables, cells):
+        walked.matched[cells_of] = tables.matched.numbers(cells_of.stop - cells_of.start, *matching)
+        matching = matching.where(matching.bits & tables.layout.deciding[matching.word])
         part = _Part(tables, matching, cells.selecting[cells_of], cells.profiled[cells_of])
         for scope in range(len(SCOPES)):
             judged = part.scope(scope)

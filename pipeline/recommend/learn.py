@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, cast
 from zlib import crc32
 
+from pipeline.observations import Observations, ObservedEdge
 from pipeline.policy.policies import Direction
 from pipeline.recommend.labels import is_name, stable_labels
 from pipeline.recommend.learned import NONE, SEVERAL, Counts, Described, EdgeKey, Learned, Seen, Who
-from pipeline.recommend.observations import Observations, ObservedEdge
 from pipeline.workload import workload_of
 
 BUCKETS = 32  # of a namespace's day: no value of the table outgrows a message

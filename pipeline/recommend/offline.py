@@ -8,11 +8,14 @@ from pipeline.dead_letter import Reject
 from pipeline.decode import decode
 from pipeline.flow import Message
 from pipeline.judge import Judge
-from pipeline.observe import observe
+from pipeline.observations import read_observations
+from pipeline.observe import HOUR_MS, observe
+from pipeline.policy.selector import ALL
 from pipeline.recommend.learn import NotLearned, Place, Window, add, learn
 from pipeline.recommend.learned import Learned, together
-from pipeline.recommend.observations import read_observations
+from pipeline.threats import Threats
 
+NO_THREATS = Threats((), ALL)  # nobody learns from these marks
 EVER = Window(0, 1 << 40)
 
 
@@ -61,5 +64,6 @@ def _learn(messages: list[Message], judge: Judge, lessons: Lessons) -> tuple[int
     decoded = decode(messages)
     resolved = judge.resolve(decoded.batch)
     verdicts = judge.evaluate(decoded.batch, resolved)
-    lessons.take(value for _, value in observe(decoded.batch, verdicts, resolved))
+    observed = observe(decoded.batch, verdicts, resolved, HOUR_MS, judge.changed_at, NO_THREATS)
+    lessons.take(value for _, value in observed)
     return len(decoded.batch), decoded.rejects

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
+from pipeline.observations import ObservationError, read_observations
 from pipeline.observe import VERSION
 from pipeline.recommend import learned
 from pipeline.recommend.learn import Window, learn
 from pipeline.recommend.learned import Learned
-from pipeline.recommend.observations import ObservationError, read_observations
 from tests.agents.installation import Installation
 
 # As often as may be: tests wait for what comes of it.
@@ -45,7 +45,7 @@ def observation(namespace: str, number: int, hour: int | None = None, **changes:
         "peer_namespace": namespace,
         "protocol": 6,
         "port": 8080 + number % 5,
-        "hour": hour,
+        "interval": hour * HOUR_MS,
         "first": end - 1000,
         "last": end,
         "flows": 1,
@@ -56,10 +56,10 @@ def observation(namespace: str, number: int, hour: int | None = None, **changes:
         "packets_in": 1,
         "packets_out": 1,
         "completed": 1,
-        "promoted": {"allow": 1},
-        "impact": {"none": 1},
-        "logged": {"allow": 1},
-        "enforced": {"allow": 1},
+        "promoted": "allow",
+        "impact": "none",
+        "logged": "allow",
+        "enforced": "allow",
         "example": f"id-0-{number}-0",
     } | changes
     names = {str(edge["workload"]), str(edge["peer"])}
@@ -67,8 +67,8 @@ def observation(namespace: str, number: int, hour: int | None = None, **changes:
         {"type": "wep", "namespace": namespace, "name": name, "labels": {"app": name[:-2]}}
         for name in sorted(names)
     ]
-    message = {"v": VERSION, "namespace": namespace, "workloads": workloads, "edges": [edge]}
-    return msgspec.json.encode(message)
+    message = {"v": VERSION, "namespace": namespace, "revision": "r1", "workloads": workloads}
+    return msgspec.json.encode(message | {"edges": [edge], "rules": []})
 
 
 def observe(

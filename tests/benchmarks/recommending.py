@@ -10,10 +10,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from pipeline.facts import Facts
+from pipeline.observations import Observations, ObservedEdge, ObservedWorkload
+from pipeline.observe import HOUR_MS
 from pipeline.policy.policies import Policies
 from pipeline.recommend.learn import Window, add, learn
 from pipeline.recommend.learned import Learned, encode, together
-from pipeline.recommend.observations import Observations, ObservedEdge, ObservedWorkload
 from pipeline.recommend.recommend import recommend
 from pipeline.recommend.recommendation import Options
 from tests.benchmarks.recommending_flows import EDGES, NAMESPACES, write_flows
@@ -90,19 +91,21 @@ def _observations(workloads: int, edges: int, hour: int) -> Observations:
     pairs += [number * workloads + (number + 1) % workloads for number in range(workloads)]
     names = [f"service-{number:04}" for number in range(workloads)]
     told = [ObservedWorkload("wep", "large", f"{name}-*", {"app": name}) for name in names]
-    return Observations("large", told, [_edge(names, *divmod(pair, workloads), hour) for pair in pairs])
+    seen = [_edge(names, *divmod(pair, workloads), hour) for pair in pairs]
+    return Observations("large", "r1", told, seen, [])
 
 
 def _edge(names: list[str], source: int, dest: int, hour: int) -> ObservedEdge:
-    ends = hour * 3_600_000
+    ends = hour * HOUR_MS
     return ObservedEdge(
         direction="egress",
+        reporter="src",
         workload=f"{names[source]}-*",
         workload_type="wep",
         peer=f"{names[dest]}-*",
         peer_type="wep",
         peer_namespace="large",
-        hour=hour,
+        interval=hour * HOUR_MS,
         first=ends - 300_000,
         last=ends,
         flows=12,
@@ -112,8 +115,11 @@ def _edge(names: list[str], source: int, dest: int, hour: int) -> ObservedEdge:
         bytes_out=200_000,
         packets_in=900,
         packets_out=800,
-        logged={"allow": 12},
-        enforced={"allow": 12},
+        completed=100,
+        logged="allow",
+        enforced="allow",
+        promoted="allow",
+        impact="none",
         example="Zm9v-0-123456-7",
         protocol=6,
         port=8_000 + dest % 10,

@@ -77,7 +77,8 @@ def judging(shape: str) -> None:
         batches = [classes(random.choice(known, CLASSES), random.choice(known, CLASSES)) for _ in range(RUNS)]
         costs = [cost(direction, some) for some in batches]
         _tell(f"judging a class that was never seen, {direction}", median(costs), 1e6, "µs")
-        for number, outcome in enumerate(evaluator.evaluate(direction, batches[0])[:CHECKED].tolist()):
+        found = evaluator.evaluate(direction, batches[0]).outcome[:CHECKED]
+        for number, outcome in enumerate(found.tolist()):
             wrong = differences(policies, direction, batches[0], number, evaluator.outcomes[outcome])
             if wrong:
                 raise SystemExit(f"the reference differs: {wrong} of {evaluator.outcomes[outcome]}")

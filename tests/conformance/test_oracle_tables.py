@@ -43,7 +43,7 @@ def _outcomes(case: OracleCase, direction):
     sets = [Identity("ns", labelled.labels) for labelled in case.sets]
     evaluator = Evaluator(Tables(case.policies, sets, case.slices))
     found = evaluator.evaluate(direction, classes)
-    return flows, [evaluator.outcomes[number] for number in found]
+    return flows, [evaluator.outcomes[number] for number in found.outcome]
 
 
 @pytest.mark.parametrize("direction", ["ingress", "egress"])

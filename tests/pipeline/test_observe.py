@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,14 +19,24 @@ from pipeline.facts import Facts
 from pipeline.flow import FlowBatch, Message
 from pipeline.match.verdict import Decision, Outcome, Verdicts
 from pipeline.observe import MAX_BYTES, observe
-from pipeline.policy.policies import Policies
+from pipeline.policy.policies import NetworkSet, Policies
+from pipeline.policy.selector import parse
+from pipeline.recommend.offline import NO_THREATS
 from pipeline.resolve import Resolver
+from pipeline.threats import Threats
 
-SCHEMA = Path(__file__).parents[2] / "docs/schemas/flow-observations.v2.json"
+SCHEMA = Path(__file__).parents[2] / "docs/schemas/flow-observations.v3.json"
+INTERVAL_MS = 300_000
+WAY = "0|security|gnp:shop|allow|0"
+ALLOWED = Decision("allow", (WAY,), "security", "gnp:shop", 0)
+NEWLY_DENIED = Outcome(
+    "shop", "egress", ALLOWED, ALLOWED, Decision("deny"), "newly_denied", staged_deny=("snp:shop/cart",)
+)
 OUTCOMES = [
-    Outcome("shop", "egress", Decision("allow"), Decision("allow"), Decision("deny"), impact="newly_denied"),
+    NEWLY_DENIED,
     Outcome("shop", "egress", Decision("deny"), Decision("deny"), Decision("deny")),
     Outcome("shop", "forward", None, None, None, unjudged="forwarded"),
+    replace(NEWLY_DENIED, enforced=replace(ALLOWED, trace=(WAY[:-1] + "1",), rule=1)),
 ]
 FLOW = {
     "start_time": 1_760_000_000,
@@ -69,21 +81,26 @@ def batch_of(flows: list[dict[str, Any]]) -> FlowBatch:
     return decoded.batch
 
 
-def observed(batch: FlowBatch, verdicts: Verdicts) -> list[tuple[str, bytes]]:
+def observed(
+    batch: FlowBatch, verdicts: Verdicts, threats: Threats = NO_THREATS, changed_at: int = 0
+) -> list[tuple[str, bytes]]:
     """The messages where no facts are known."""
-    return observe(batch, verdicts, Resolver(Facts(), Policies("r1")).resolve(batch))
+    resolved = Resolver(Facts(), Policies("r1")).resolve(batch)
+    return observe(batch, verdicts, resolved, INTERVAL_MS, changed_at, threats)
 
 
-def edges_of(flows: list[dict[str, Any]], outcomes: list[int] | None = None) -> list[dict[str, Any]]:
+def edges_of(
+    flows: list[dict[str, Any]], outcomes: list[int] | None = None, **options: Any
+) -> list[dict[str, Any]]:
     verdicts = Verdicts("r1", np.array(outcomes or [0] * len(flows), np.int64), OUTCOMES)
-    values = [json.loads(value) for _, value in observed(batch_of(flows), verdicts)]
+    values = [json.loads(value) for _, value in observed(batch_of(flows), verdicts, **options)]
     Draft202012Validator(json.loads(SCHEMA.read_text())).validate(values[0])
     return [edge | {"namespace": value["namespace"]} for value in values for edge in value["edges"]]
 
 
 def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() -> None:
     later = FLOW | {"start_time": 1_760_000_300, "end_time": 1_760_000_350}
-    assert edges_of([FLOW, later], [0, 1]) == [
+    assert edges_of([FLOW, later]) == [
         {
             "namespace": "shop",
             "direction": "egress",
@@ -99,7 +116,7 @@ def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() ->
             "service": "cart",
             "service_namespace": "shop",
             "domains": None,
-            "hour": 1_760_000_300 // 3600,
+            "interval": 1_760_000_100_000,
             "flows": 2,
             "connections": 6,
             "started": 4,
@@ -112,10 +129,19 @@ def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() ->
             "last": 1_760_000_350_000,
             "own_host": False,
             "example": "topic-0-0-1",
-            "logged": {"allow": 2},
-            "enforced": {"allow": 1, "deny": 1},
-            "promoted": {"deny": 2},
-            "impact": {"none": 1, "newly_denied": 1},
+            "logged": "allow",
+            "enforced": "allow",
+            "enforced_tier": "security",
+            "enforced_policy": "gnp:shop",
+            "promoted": "deny",
+            "impact": "newly_denied",
+            "staged_deny": ["snp:shop/cart"],
+            "staged_allow": [],
+            "staged_unknown": [],
+            "unknown": [],
+            "unjudged": None,
+            "agrees": "none_logged",
+            "threats": [],
         }
     ]
 
@@ -131,7 +157,9 @@ def test_an_edge_says_what_its_flows_have_in_common_and_what_they_sum_up_to() ->
         {"reporter": "dst"},
         {"dest_service_name": "other"},
         {"dest_domains": ["example.org"]},
-        {"end_time": 1_760_003_900},
+        {"end_time": 1_760_000_400},
+        {"action": "deny"},
+        {"action": None},
     ],
     ids=str,
 )
@@ -162,7 +190,7 @@ def test_what_the_destination_reported_is_an_edge_of_its_namespace() -> None:
 
 def test_forwarded_flows_without_a_namespace_have_a_key_too() -> None:
     (edge,) = edges_of([FLOW | {"reporter": "fwd", "source_namespace": "-", "source_type": "net"}], [2])
-    assert (edge["namespace"], edge["direction"], edge["enforced"]) == ("-", "forward", {"unjudged": 1})
+    assert (edge["namespace"], edge["direction"], edge["enforced"]) == ("-", "forward", "unjudged")
 
 
 def test_a_batch_of_no_flows_teaches_nothing() -> None:
@@ -195,15 +223,75 @@ def test_all_edges_together_sum_up_to_the_batch(flows: list[dict[str, Any]], ran
     assert sum(edge["flows"] for edge in edges) == len(flows)
     for name, field in SUMS.items():
         assert sum(edge[name] for edge in edges) == sum(flow[field] for flow in flows)
-    logged = sum((Counter(edge["logged"]) for edge in edges), Counter())
-    assert logged == Counter(flow["action"] for flow in flows)
-    for share in ("enforced", "promoted", "impact"):
-        assert sum(sum(edge[share].values()) for edge in edges) == len(flows)
+    assert flows_by(edges, "logged") == Counter(flow["action"] for flow in flows)
+    impacts = Counter(OUTCOMES[outcome].impact for outcome in outcomes)
+    assert flows_by(edges, "impact") == impacts
+
+
+def flows_by(edges: list[dict[str, Any]], name: str) -> Counter[str]:
+    """Flows of edges by one of their words."""
+    found: Counter[str] = Counter()
+    for edge in edges:
+        found[edge[name]] += edge["flows"]
+    return found
 
 
 def test_what_the_node_denied_is_never_in_one_edge_with_what_it_allowed() -> None:
     edges = edges_of([FLOW, FLOW | {"action": "deny", "bytes_in": 1}, FLOW])
-    assert [(edge["logged"], edge["bytes_in"]) for edge in edges] == [({"allow": 2}, 20), ({"deny": 1}, 1)]
+    assert [(edge["logged"], edge["bytes_in"]) for edge in edges] == [("allow", 20), ("deny", 1)]
+
+
+def test_flows_of_other_verdicts_are_other_edges_but_the_way_to_a_verdict_is_none() -> None:
+    edges = edges_of([FLOW] * 4, [0, 1, 3, 0])
+    assert sorted((edge["enforced"], edge["impact"], edge["flows"]) for edge in edges) == [
+        ("allow", "newly_denied", 3),
+        ("deny", "none", 1),
+    ]
+
+
+def test_flows_over_which_the_revision_changed_are_edges_of_their_own_where_they_disagree() -> None:
+    denied = FLOW | {"action": "deny"}
+    edges = edges_of(
+        [denied, denied | {"start_time": 1_760_000_100, "end_time": 1_760_000_299}],
+        changed_at=1_760_000_050_000,
+    )
+    assert {edge["agrees"] for edge in edges} == {"stale", "action"}
+
+
+FEEDS = Threats(
+    (
+        NetworkSet("", "feodo", (("threat-feed", "feodo"),), (ip_network("192.0.2.0/24"),)),
+        NetworkSet("shop", "own", (("threat-feed", "own"),), (ip_network("192.0.2.7/32"),)),
+        NetworkSet("", "partners", (("partner", "yes"),), (ip_network("0.0.0.0/0"),)),
+    ),
+    parse("has(threat-feed)"),
+)
+
+
+@pytest.mark.parametrize(
+    ("peer", "threats"),
+    [
+        ({"dest_ip": "192.0.2.7"}, ["feodo", "shop/own"]),
+        ({"dest_ip": "192.0.2.8"}, ["feodo"]),
+        ({"dest_ip": "198.51.100.1"}, []),
+        ({"dest_ip": None}, []),
+        ({"dest_type": "ns", "dest_name_aggr": "feodo", "dest_ip": None}, ["feodo"]),
+        ({"dest_type": "ns", "dest_namespace": "shop", "dest_name_aggr": "own"}, ["shop/own"]),
+        ({"dest_type": "ns", "dest_name_aggr": "partners", "dest_ip": "192.0.2.8"}, ["feodo"]),
+        ({"dest_name_aggr": "feodo"}, []),
+    ],
+    ids=str,
+)
+def test_a_peer_in_a_threat_feed_or_that_is_one_is_marked(peer, threats) -> None:
+    net = FLOW | {"dest_type": "net", "dest_namespace": "-", "dest_name_aggr": "pub"}
+    (edge,) = edges_of([net | peer], threats=FEEDS)
+    assert edge["threats"] == threats
+
+
+def test_the_own_side_is_never_a_threat_and_pods_of_a_workload_are_marked_one_by_one() -> None:
+    pods = [FLOW | {"source_ip": "192.0.2.7", "dest_ip": ip} for ip in ("192.0.2.7", "10.0.0.1", "10.0.0.2")]
+    edges = edges_of(pods, threats=FEEDS)
+    assert sorted((edge["flows"], edge["threats"]) for edge in edges) == [(1, ["feodo", "shop/own"]), (2, [])]
 
 
 def test_a_host_that_asks_its_own_pod_is_told_from_all_others() -> None:

@@ -43,7 +43,7 @@ def evaluated(tables: Tables, given_flows: list[OpenFlow]) -> list[Outcome]:
         sides=sides,
     )
     found = evaluator.evaluate(given_flows[0].direction, classes)
-    return [evaluator.outcomes[number] for number in found]
+    return [evaluator.outcomes[number] for number in found.outcome]
 
 
 def comparable(outcome: Outcome) -> Outcome:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from pipeline.decode import decode as decode_flows
 from pipeline.judge import Judge
+from pipeline.observations import ObservationError, read_observations
 from pipeline.observe import HOUR_MS, VERSION, observe
 from pipeline.recommend.learn import Place, Window, add, learn
 from pipeline.recommend.learned import Learned, decode, encode, together
-from pipeline.recommend.observations import ObservationError, read_observations
-from pipeline.recommend.offline import EVER
+from pipeline.recommend.offline import EVER, NO_THREATS
 from pipeline.recommend.recommend import recommend
 from pipeline.recommend.recommendation import Options
 from tests.pipeline.mutations import BYTES, VALUES, mutated
@@ -29,7 +29,8 @@ def observed(flows: list[dict[str, Any]]) -> list[bytes]:
     judge: Judge = NO_POLICIES.judge
     (batch,) = (decode_flows(each).batch for each in messages(flows, len(flows)))
     resolved = judge.resolve(batch)
-    return [value for _, value in observe(batch, judge.evaluate(batch, resolved), resolved)]
+    verdicts = judge.evaluate(batch, resolved)
+    return [value for _, value in observe(batch, verdicts, resolved, HOUR_MS, 0, NO_THREATS)]
 
 
 MESSAGE = observed([flow("shop/web", "shop/cart", 7070), flow("shop/web", "198.51.100.1", 443)])[0]
@@ -55,9 +56,14 @@ REFUSED: dict[str, tuple[bytes | None, str]] = {
     "a version that is text": (orjson.dumps(PLAIN | {"v": str(VERSION)}), "unreadable"),
     "no edges": (orjson.dumps({k: v for k, v in PLAIN.items() if k != "edges"}), "unreadable"),
     "edges that are none": (orjson.dumps(PLAIN | {"edges": [1]}), "unreadable"),
-    "an edge without an hour": (changed(hour=...), "unreadable"),
-    "an hour that is text": (changed(hour="5"), "unreadable"),
-    "an hour beyond 64 bits": (changed(hour=0).replace(b'"hour":0', b'"hour":' + b"9" * 30), "unreadable"),
+    "an edge without an interval": (changed(interval=...), "unreadable"),
+    "an interval that is text": (changed(interval="5"), "unreadable"),
+    "an interval beyond 64 bits": (
+        changed(interval=0).replace(b'"interval":0', b'"interval":' + b"9" * 30),
+        "unreadable",
+    ),
+    "a rule without a number": (MESSAGE.replace(b'"rules":[]', b'"rules":[{"interval":0}]'), "unreadable"),
+    "no rules": (orjson.dumps({k: v for k, v in PLAIN.items() if k != "rules"}), "unreadable"),
     "a count below 0": (changed(started=-1), "unreadable"),
     "a port that is none": (changed(port=65_536), "unreadable"),
     "a protocol that is none": (changed(protocol=256), "unreadable"),
@@ -77,15 +83,15 @@ def test_a_message_that_cannot_be_read_is_refused_with_its_reason(case: str) -> 
 
 
 NOT_LEARNED: dict[str, tuple[dict[str, Any], str]] = {
-    "before the lookback": ({"hour": HOUR - 1}, "too_old"),
-    "before all time": ({"hour": -(2**62)}, "too_old"),
-    "after the last hour": ({"hour": HOUR + 5}, "in_the_future"),
+    "before the lookback": ({"interval": (HOUR - 1) * HOUR_MS}, "too_old"),
+    "before all time": ({"interval": -(2**62)}, "too_old"),
+    "after the last hour": ({"interval": (HOUR + 5) * HOUR_MS}, "in_the_future"),
     "forwarded": ({"direction": "forward"}, "forwarded"),
     "of a direction that we do not know": ({"direction": "sideways"}, "forwarded"),
     "of a host": ({"workload_type": "hep"}, "no_workload"),
     "of a host to its own pod": ({"own_host": True}, "own_host"),
-    "denied by the node": ({"logged": {"deny": 1}}, "denied"),
-    "denied by us where the node did not say": ({"logged": {}, "enforced": {"deny": 1}}, "denied"),
+    "denied by the node": ({"logged": "deny"}, "denied"),
+    "denied by us where the node did not say": ({"logged": None, "enforced": "deny"}, "denied"),
     "of a workload without a name": ({"workload": "-"}, "impossible"),
     "of a name that Kubernetes has not": ({"workload": "No_Name"}, "impossible"),
     "of a name that is too long": ({"workload": "x" * 300}, "impossible"),
@@ -104,7 +110,7 @@ def test_an_edge_that_teaches_nothing_is_counted_by_why_and_spares_its_neighbour
 
 
 def test_no_hour_is_learned_that_has_no_date() -> None:
-    lesson = learn(read_observations(changed(hour=2**40 - 1)), EVER)
+    lesson = learn(read_observations(changed(interval=2**62)), EVER)
     assert lesson.not_learned == {"in_the_future": 1}
 
 

@@ -1,10 +1,10 @@
-"""The messages of topic flow-observations as whoever learns from them reads them."""
+"""The messages of topic flow-observations as whoever learns from them, or rolls them up, reads them."""
 
 from typing import Annotated, Literal
 
 import msgspec
 
-from pipeline.observe import VERSION
+from pipeline.observe import HOUR_MS, VERSION
 
 
 class ObservationError(ValueError):
@@ -21,27 +21,31 @@ type Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class ObservedEdge(msgspec.Struct, gc=False):
-    """One edge, docs/schemas/flow-observations.v2.json, as far as it teaches something."""
+    """One edge, docs/schemas/flow-observations.v3.json."""
 
     direction: str
+    reporter: str
     workload: str
     workload_type: str
     peer: str
     peer_type: str
     peer_namespace: str
-    hour: Time
+    interval: Time
     first: Time
     last: Time
     flows: Count
     connections: Count
     started: Count
+    completed: Count
     bytes_in: Count
     bytes_out: Count
     packets_in: Count
     packets_out: Count
-    logged: dict[str, int]
-    enforced: dict[str, int]
+    enforced: str
+    promoted: str
+    impact: str
     example: str
+    logged: str | None = None
     peer_ip: str | None = None
     protocol: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
@@ -49,6 +53,20 @@ class ObservedEdge(msgspec.Struct, gc=False):
     service_namespace: str | None = None
     domains: tuple[str, ...] | None = None
     own_host: bool | None = None
+    enforced_tier: str | None = None
+    enforced_policy: str | None = None
+    staged_deny: tuple[str, ...] = ()
+    staged_allow: tuple[str, ...] = ()
+    staged_unknown: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unjudged: str | None = None
+    agrees: str | None = None
+    threats: tuple[str, ...] = ()
+
+    @property
+    def hour(self) -> int:
+        """Since the epoch: that in which its flows end."""
+        return self.interval // HOUR_MS
 
     @property
     def answers(self) -> int:
@@ -60,7 +78,7 @@ class ObservedEdge(msgspec.Struct, gc=False):
     @property
     def denied(self) -> bool:
         """Whether the node denied it; where it did not say, whether our verdict is that it does."""
-        return bool(self.logged.get("deny") or (not self.logged and self.enforced.get("deny")))
+        return (self.logged or self.enforced) == "deny"
 
 
 class ObservedWorkload(msgspec.Struct, gc=False):
@@ -72,12 +90,29 @@ class ObservedWorkload(msgspec.Struct, gc=False):
     labels: dict[str, str]
 
 
+class ObservedRule(msgspec.Struct, gc=False):
+    """How many flows matched one rule of a policy, whether it decided or not."""
+
+    interval: Time
+    direction: str
+    tier: str
+    policy: str
+    rule: int
+    staged: bool
+    flows: Count
+    possible: Count
+    connections: Count
+    last: Time
+
+
 class Observations(msgspec.Struct, gc=False):
     """One message: what a batch of flows taught about a namespace."""
 
     namespace: str
+    revision: str
     workloads: list[ObservedWorkload]
     edges: list[ObservedEdge]
+    rules: list[ObservedRule]
 
 
 class _Version(msgspec.Struct, gc=False):
