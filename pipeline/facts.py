@@ -155,6 +155,10 @@ class Facts:
         """Every pod with an address of its own, alive or within the retention."""
         return (version for version in self._pods if not version.fact.host_network)
 
+    def hosts(self) -> Iterator[HostEndpoint]:
+        """The host endpoints that have not ended."""
+        return (version.fact for version in self._host_endpoints if version.until == inf)
+
     def nodes(self) -> frozenset[Network]:
         """Every address of any node that is known."""
         return frozenset(net for nets in self._addresses.values() for net in nets)

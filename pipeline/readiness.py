@@ -75,7 +75,7 @@ def _cut(figures: Figures) -> Iterator[str]:
 
 def _unknown(figures: Figures, limits: ReadinessLimits) -> Iterator[str]:
     if figures.unjudged:
-        yield f"What it would do is not judged: {figures.unjudged}."
+        yield f"Not all that it would do is judged: {figures.unjudged}."
     elif figures.flows_unknown > limits.unknown_share * figures.flows_judged:
         why = sorted(figures.unknown_reasons, key=lambda each: (-figures.unknown_reasons[each], each))
         flows = f"{figures.flows_unknown:,} of {_count(figures.flows_judged, 'flow')}"

@@ -1,7 +1,7 @@
 """What Elasticsearch is asked to get the figures of readiness, and what its answers say."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.impact import Traffic
@@ -10,9 +10,11 @@ from pipeline.staged_policies import CONTENT, PolicyDocument, Staged
 
 type Request = dict[str, Any]
 type Answer = Mapping[str, Any]
+type Policies = Mapping[str, PolicyDocument]  # by name
 type Edges = defaultdict[str, Traffic]  # by the hash of the edge
 
 _REVISIONS, _DOCUMENTS, _BUCKETS, _REASONS = 10_000, 1_000, 5_000, 100  # at most, of one answer
+_PRECISION = 40_000  # distinct edges that are counted nearly exactly
 # What only some of the shards answer would look as if less were cut.
 _WHOLE: Request = {"size": 0, "allow_partial_search_results": False}
 _FLOWS = {"flows": {"sum": {"field": "flows"}}}
@@ -35,21 +37,23 @@ def revisions_of(answer: Answer) -> Iterator[tuple[str, int]]:
         yield bucket["key"], int(bucket["since"]["value"])
 
 
-def policies_request(cluster: str, revision: str, position: int) -> Request:
-    """The policies of a revision from a position on: those that can be read at once."""
+def policies_request(cluster: str, revision: str, after: list[int]) -> Request:
+    """The policies of a revision after a place in their order: those that can be read at once."""
     return {
         **_policies_of(cluster),
         **_WHOLE,
         "query": {"term": {"revision": revision}},
         "sort": ["position"],
-        "search_after": [position - 1],
+        "search_after": after,
         "size": _DOCUMENTS,
         "source_includes": ["policy", "staged", "namespace", "applies_to", *CONTENT],
     }
 
 
-def policies_of(answer: Answer) -> list[PolicyDocument]:
-    return [hit["_source"] for hit in answer["hits"]["hits"]]
+def policies_of(answer: Answer) -> tuple[list[PolicyDocument], list[int]]:
+    """The policies, and the place of the last of them."""
+    hits = answer["hits"]["hits"]
+    return [hit["_source"] for hit in hits], hits[-1]["sort"] if hits else []
 
 
 def seen_request(cluster: str, staged: Staged) -> Request:
@@ -67,7 +71,7 @@ def seen_request(cluster: str, staged: Staged) -> Request:
         **_FLOWS,
         "days": {"date_histogram": {"field": "@timestamp", "calendar_interval": "day", "min_doc_count": 1}},
         "hours": _hours(),
-        "workloads": _each_of(staged.workloads),
+        "workloads": {"terms": _only("workload", staged.workloads)},
         "first": {"min": {"field": "first"}},
         "last": {"max": {"field": "last"}},
     }
@@ -100,6 +104,21 @@ def add_effect(answer: Answer, edges: Edges) -> Mapping[str, Any] | None:
         traffic.bytes[reporter] += sum(int(bucket[f"bytes_{end}"]["value"]) for end in ("client", "server"))
     after: Mapping[str, Any] | None = answer.get("aggregations", {}).get("edges", {}).get("after_key")
     return after
+
+
+def denied_request(cluster: str, policies: list[str]) -> Request:
+    """How many distinct edges each of these policies alone denied, as far back as days are kept."""
+    edges = {"edges": {"cardinality": {"field": "edge", "precision_threshold": _PRECISION}}}
+    return {
+        "index": edges_index(cluster, "day"),
+        **_WHOLE,
+        "query": {"terms": {"verdict.staged_deny": policies}},
+        "aggs": {"policies": {"terms": _only("verdict.staged_deny", policies), "aggs": edges}},
+    }
+
+
+def denied_of(answer: Answer) -> dict[str, int]:
+    return {each["key"]: each["edges"]["value"] for each in _buckets(answer, "policies")}
 
 
 def figures_of(staged: Staged, seen: Answer, cut: Edges, opened: Edges) -> Figures:
@@ -147,8 +166,8 @@ def _hours() -> Request:
     return {"terms": {"field": "hour_of_week", "size": HOURS_OF_WEEK}}
 
 
-def _each_of(workloads: tuple[str, ...]) -> Request:
-    return {"terms": {"field": "workload", "include": workloads, "size": max(len(workloads), 1)}}
+def _only(field: str, values: Sequence[str]) -> Request:
+    return {"field": field, "include": values, "size": max(len(values), 1)}
 
 
 def _time(answer: Answer) -> int | None:

@@ -14,8 +14,6 @@ CONTENT = (
     *("tier", "tier_order", "tier_default_action", "order", "staged_action"),
     *("types", "selector", "ingress_rules", "egress_rules", "rules"),
 )
-# Such staged policies are left out of verdicts.
-_WITHOUT_EFFECT = ("Learn", "Ignore")
 _HOUR_MS = 3_600_000
 # A worker that compiles the policies judges by those before a little longer.
 _TAKEN_OVER_MS = 5 * 60_000
@@ -45,8 +43,10 @@ class Staged:
     unjudged: str | None = None
 
 
-def staged_policies(revisions: Sequence[IndexedRevision]) -> Iterator[Staged]:
-    """The staged policies of the first of `revisions`, which go back in time as far as any are kept."""
+def staged_policies(revisions: Sequence[IndexedRevision], unjudged: Mapping[str, str]) -> Iterator[Staged]:
+    """The staged policies of the first of `revisions`, which go back in time as far as any are kept.
+
+    `unjudged`: why verdicts do not tell all of a policy."""
     newest = revisions[0].policies
     changes = [_changed(newer, older, revisions[0]) for newer, older in pairwise(revisions)]
     for name, document in newest.items():
@@ -60,7 +60,7 @@ def staged_policies(revisions: Sequence[IndexedRevision]) -> Iterator[Staged]:
                 workloads=tuple(sorted(workloads)),
                 directions=tuple(sorted({kind.lower() for each in own for kind in _list(each.get("types"))})),
                 since=next((each.at for each in changes if each.concerns(name, workloads)), None),
-                unjudged=_unjudged(document),
+                unjudged=unjudged.get(name),
             )
 
 
@@ -107,11 +107,6 @@ def _content(document: PolicyDocument | None) -> list[Any] | None:
 
 def _applies_to(document: PolicyDocument) -> list[str]:
     return _list(document.get("applies_to"))
-
-
-def _unjudged(document: PolicyDocument) -> str | None:
-    action = document.get("staged_action")
-    return f"its stagedAction is {action}" if action in _WITHOUT_EFFECT else None
 
 
 def _list(values: Any) -> list[str]:

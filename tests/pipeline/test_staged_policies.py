@@ -35,7 +35,7 @@ def revision(*policies, since=NOON):
 
 def staged(*revisions):
     """The staged policy of a history, the oldest revision first."""
-    [found] = staged_policies(revisions[::-1])
+    [found] = staged_policies(revisions[::-1], {})
     return found
 
 
@@ -103,9 +103,9 @@ def test_one_that_deletes_its_twin_touches_what_that_applies_to_and_nothing_else
     assert staged(revision(deleting)).workloads == ()
 
 
-@pytest.mark.parametrize("action", ["Learn", "Ignore"])
-def test_one_that_is_left_out_of_verdicts_says_so(action):
-    assert staged(revision(STAGED | {"staged_action": action})).unjudged == f"its stagedAction is {action}"
+def test_what_verdicts_do_not_tell_of_is_told():
+    [found] = staged_policies([revision(STAGED)], {"snp:shop/cart": "its stagedAction is Learn"})
+    assert found.unjudged == "its stagedAction is Learn"
 
 
 def test_one_workload_may_come_without_a_list():
