@@ -15,9 +15,13 @@ from agents.feed_flows import FeedFlows
 from agents.follow_decisions import FollowDecisions
 from agents.follow_policies import FollowPolicies
 from agents.health import Health
+from agents.index_policies import IndexPolicies
 from agents.reach import AwayError
 from agents.recommend_policies import RecommendPolicies
+from agents.retention import Retention
+from agents.roll_up_edges import RollUpEdges
 from agents.serve_health import ServeHealth
+from agents.tell_readiness import TellReadiness
 from agents.workers import ReportHealth
 from pipeline.settings import Settings
 
@@ -71,6 +75,8 @@ def make_worker(settings: Settings) -> App:
         elastic,
         policies,
         *_recommending(settings, health, policies, elastic),
+        *_rolling_up(settings, health, policies, elastic),
+        Retention(settings, health, elastic),
         FeedFlows(settings, health, policies, batches),
     ]
     for service in services:
@@ -85,3 +91,15 @@ def _recommending(
         return []
     decisions = FollowDecisions(settings, health)
     return [decisions, RecommendPolicies(settings, health, policies, decisions, elastic)]
+
+
+def _rolling_up(
+    settings: Settings, health: Health, policies: FollowPolicies, elastic: Elastic
+) -> list[Service]:
+    if not settings.edges.enabled:
+        return []
+    return [
+        RollUpEdges(settings, health, elastic),
+        IndexPolicies(settings, health, policies, elastic),
+        TellReadiness(settings, health, policies, elastic),
+    ]

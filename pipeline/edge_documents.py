@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from pipeline.edge_observations import ObservedEdge, ObservedWorkload
+from pipeline.observations import ObservedEdge, ObservedWorkload
 from pipeline.who import PROTOCOL_WORDS
 from pipeline.workload import workload_of
 

@@ -18,9 +18,9 @@ from pipeline.edge_documents import (
     starts,
     workloads_of,
 )
-from pipeline.edge_observations import ObservationError, Observations, ObservedRule, read_observations
 from pipeline.flow import Message
 from pipeline.kept import Kept
+from pipeline.observations import ObservationError, Observations, ObservedRule, read_observations
 from pipeline.periods import Series
 
 _MOST = 2**63 - 1  # what Elasticsearch takes

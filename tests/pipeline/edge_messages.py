@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline.edge_observations import VERSION
 from pipeline.edges import NOTHING, Counted, Place, roll_up
 from pipeline.edges_section import Edges
 from pipeline.flow import Message
 from pipeline.kept import Kept
+from pipeline.observe import VERSION
 
 HOUR = 3_600_000
 NOW = time.time()
@@ -105,7 +105,8 @@ def message(
 class Store:
     """Documents as Elasticsearch keeps them with external versions."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: str = "test") -> None:
+        self.kept = Kept(cluster, Edges())
         self.versions: dict[Place, int] = {}
         self.documents: Documents = {}
 
@@ -124,7 +125,7 @@ class Store:
 
     def roll_up(self, messages: Iterable[Message]) -> None:
         """Take messages in, as a worker does that knows no document yet."""
-        for place, added in roll_up(messages, KEPT, NOW).added.items():
+        for place, added in roll_up(messages, self.kept, NOW).added.items():
             before = self.get(place, added.figures[0][1])
             after = before.with_(added)
             if after.version > before.version:
