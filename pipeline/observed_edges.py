@@ -1,6 +1,7 @@
-"""Flows + verdicts ▸ edges: what flows have in common that rules, windows or verdicts tell, and their sums."""
+"""Flows + verdicts ▸ edges: what flows have in common that rules, windows, verdicts tell, and their sums."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def observed_edges(
 ) -> list[Observed]:
     """The batch's edges: all of them together sum up to its flows."""
     local, peer = locals_of(batch), np.where(batch.reporter == _DST, batch.source, batch.dest)
-    outcomes, told = _told(verdicts)
+    outcomes, said = _told(verdicts)
     agrees = agreement(batch, verdicts, changed_at)
     marks = [threats.of(endpoint) for endpoint in batch.endpoints]
     keys = [
@@ -69,31 +70,113 @@ def observed_edges(
         numbers(marks)[peer],
     ]
     first, edge_of = distinct(keys)
-    ends = list(zip(local[first].tolist(), peer[first].tolist(), strict=True))
-    said = zip(
-        _said(batch, first, interval_ms),
-        ends,
-        resolved.own_host[first].tolist(),
-        [told[number] for number in outcomes[first].tolist()],
-        agrees[first].tolist(),
-        _sums(batch, first, edge_of),
-        strict=True,
+    told_by = _Told(batch, marks, said)
+    columns = (
+        batch.reporter,
+        local,
+        peer,
+        batch.service,
+        batch.domain,
+        resolved.own_host,
+        batch.action,
+        outcomes,
+        agrees,
     )
+    rows = zip(*(column[first].tolist() for column in columns), strict=True)
+    numbered = _numbered(batch, first, edge_of, interval_ms)
     return [
-        Observed(
-            orjson.dumps(
-                what
-                | _ends_said(batch.endpoints[here], batch.endpoints[there])
-                | {"own_host": _OWN_HOST[own_host], "threats": marks[there]}
-                | outcome
-                | {"agrees": AGREEMENTS[agreed] or None}
-                | sums
-            ),
-            here,
-            there,
-        )
-        for what, (here, there), own_host, outcome, agreed, sums in said
+        Observed(told_by.common(*row) + orjson.dumps(figures)[1:], row[1], row[2])
+        for row, figures in zip(rows, numbered, strict=True)
     ]
+
+
+class _Told:
+    """What edges say that is no number, each part of it rendered once: without the last brace."""
+
+    def __init__(
+        self, batch: FlowBatch, marks: Sequence[tuple[str, ...]], outcomes: Sequence[dict[str, Any]]
+    ) -> None:
+        self._batch, self._marks, self._outcomes = batch, marks, outcomes
+        parts = (self._head, self._local, self._peer, self._service, self._domain, self._verdict)
+        self._parts = [cache(lambda *key, part=part: orjson.dumps(part(*key))[1:-1]) for part in parts]
+
+    def common(
+        self,
+        reporter: int,
+        local: int,
+        peer: int,
+        service: int,
+        domain: int,
+        own_host: int,
+        action: int,
+        outcome: int,
+        agrees: int,
+    ) -> bytes:
+        """All that an edge says but its numbers, by the columns that tell it apart."""
+        head, here, there, asked, resolved, verdict = self._parts
+        parts = (
+            head(reporter, own_host, action),
+            here(local),
+            there(peer),
+            asked(service),
+            resolved(domain),
+            verdict(outcome, agrees),
+            b"",
+        )
+        return b"{" + b",".join(parts)
+
+    def _head(self, reporter: int, own_host: int, action: int) -> dict[str, Any]:
+        return {
+            "direction": _DIRECTIONS[REPORTERS[reporter]],
+            "reporter": REPORTERS[reporter],
+            "own_host": _OWN_HOST[own_host],
+            "logged": None if action == MISSING else ACTIONS[action],
+        }
+
+    def _local(self, number: int) -> dict[str, Any]:
+        endpoint = self._batch.endpoints[number]
+        return {"workload": cut(endpoint.name_aggr or endpoint.name), "workload_type": endpoint.type}
+
+    def _peer(self, number: int) -> dict[str, Any]:
+        type_, namespace, name, ip = _peer(self._batch.endpoints[number])
+        return {
+            "peer": cut(name),
+            "peer_type": type_,
+            "peer_namespace": cut(namespace),
+            "peer_ip": cut(ip) or None,
+            "threats": self._marks[number],
+        }
+
+    def _service(self, number: int) -> dict[str, Any]:
+        namespace, name, _ = self._batch.services[number]
+        return {"service": cut(name) or None, "service_namespace": cut(namespace) or None}
+
+    def _domain(self, number: int) -> dict[str, Any]:
+        domains = self._batch.domains[number]
+        return {"domains": None if domains is None else [cut(name) for name in domains[:MAX_DOMAINS]]}
+
+    def _verdict(self, outcome: int, agrees: int) -> dict[str, Any]:
+        return self._outcomes[outcome] | {"agrees": AGREEMENTS[agrees] or None}
+
+
+def _numbered(batch: FlowBatch, first: Ints, edge_of: Ints, interval_ms: int) -> Iterator[dict[str, Any]]:
+    """The numbers of each edge, and what its flows (n,) add up to; `edge_of` (n,) is the edge of each."""
+    zeros = np.zeros(len(first), np.int64)
+    earliest, latest = batch.start[first], batch.end[first]
+    np.minimum.at(earliest, edge_of, batch.start)
+    np.maximum.at(latest, edge_of, batch.end)
+    numbers_of = {
+        "protocol": list(map(_known, batch.proto[first].tolist())),
+        "port": list(map(_known, batch.dest_port[first].tolist())),
+        "interval": (batch.end[first] // interval_ms * interval_ms).tolist(),
+        "flows": np.bincount(edge_of).tolist(),
+        **{name: added(zeros, edge_of, getattr(batch, column)).tolist() for name, column in _SUMS.items()},
+        "first": earliest.tolist(),
+        "last": latest.tolist(),
+        "example": [batch.ids[row] for row in first.tolist()],
+    }
+    for row in zip(*numbers_of.values(), strict=True):
+        yield dict(zip(numbers_of, row, strict=True))
 
 
 def locals_of(batch: FlowBatch) -> Ints:
@@ -153,55 +236,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _ends_said(local: Endpoint, peer: Endpoint) -> dict[str, Any]:
-    peer_type, peer_namespace, peer_name, peer_ip = _peer(peer)
-    return {
-        "workload": cut(local.name_aggr or local.name),
-        "workload_type": local.type,
-        "peer": cut(peer_name),
-        "peer_type": peer_type,
-        "peer_namespace": cut(peer_namespace),
-        "peer_ip": cut(peer_ip) or None,
-    }
-
-
-def _said(batch: FlowBatch, first: Ints, interval_ms: int) -> Iterator[dict[str, Any]]:
-    """What all flows of each edge have in common, from the `first` of them."""
-    columns = (batch.reporter, batch.proto, batch.dest_port, batch.service, batch.domain)
-    intervals = batch.end[first] // interval_ms * interval_ms
-    rows = zip(*(column[first].tolist() for column in columns), strict=True)
-    ends = zip(batch.action[first].tolist(), intervals.tolist(), first.tolist(), strict=True)
-    for (reporter, protocol, port, service, domain), (action, interval, row) in zip(rows, ends, strict=True):
-        service_namespace, service_name, _ = batch.services[service]
-        domains = batch.domains[domain]
-        yield {
-            "direction": _DIRECTIONS[REPORTERS[reporter]],
-            "reporter": REPORTERS[reporter],
-            "protocol": _known(protocol),
-            "port": _known(port),
-            "service": cut(service_name) or None,
-            "service_namespace": cut(service_namespace) or None,
-            "domains": None if domains is None else [cut(name) for name in domains[:MAX_DOMAINS]],
-            "interval": interval,
-            "logged": None if action == MISSING else ACTIONS[action],
-            "example": batch.ids[row],
-        }
-
-
 def _known(number: int) -> int | None:
     return None if number == MISSING else number
-
-
-def _sums(batch: FlowBatch, first: Ints, edge_of: Ints) -> Iterator[dict[str, int]]:
-    """What the flows of each edge (m,) add up to; `edge_of` (n,) is the edge of each flow."""
-    zeros = np.zeros(len(first), np.int64)
-    sums = {name: added(zeros, edge_of, getattr(batch, column)) for name, column in _SUMS.items()}
-    earliest, latest = batch.start[first], batch.end[first]
-    np.minimum.at(earliest, edge_of, batch.start)
-    np.maximum.at(latest, edge_of, batch.end)
-    columns = {"flows": np.bincount(edge_of), **sums, "first": earliest, "last": latest}
-    for row in zip(*(column.tolist() for column in columns.values()), strict=True):
-        yield dict(zip(columns, row, strict=True))
 
 
 def added(zeros: Ints, kind_of: Ints, values: Ints) -> Ints:
