@@ -1,0 +1,99 @@
+"""The policies of each revision stand in Elasticsearch in the order in which Calico evaluates them."""
+
+from typing import Any
+
+from elasticsearch import Elasticsearch
+
+from tests.agents.installation import ALLOW_ALL, Installation
+from tests.waiting import until
+
+POLICIES = """
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: security}
+spec: {order: 10}
+---
+apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: {name: security.web, namespace: shop}
+spec:
+  tier: security
+  order: 5
+  selector: app == 'web'
+  types: [Ingress]
+  ingress:
+  - {action: Allow, protocol: TCP, source: {selector: app == 'front'}, destination: {ports: [80, '90:95']}}
+  - {action: Pass}
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: nothing, namespace: shop}
+spec: {order: 1, selector: all(), types: [Ingress, Egress]}
+"""
+FRONT = 'app == "front" && projectcalico.org/namespace == "shop"'
+
+
+def documents(installation: Installation, revision: str) -> list[dict[str, Any]]:
+    with Elasticsearch(installation.elasticsearch, retry_on_status=[503], max_retries=100) as client:
+        index = f"flowtier_policies.{installation.name}"
+        client.indices.refresh(index=index, ignore_unavailable=True)
+        found = client.search(
+            index=index,
+            ignore_unavailable=True,
+            size=100,
+            query={"term": {"revision": revision}},
+            sort=[{"position": {"order": "asc", "unmapped_type": "long"}}],
+        )
+    return [each["_source"] for each in found["hits"]["hits"]]
+
+
+def test_a_revision_is_listed_in_its_real_order_when_it_comes_into_force(installation) -> None:
+    first = installation.publish(ALLOW_ALL).revision.revision
+    installation.start_worker()
+    [only] = until(lambda: documents(installation, first), 60)
+    assert (only["policy"], only["tier"], only["default_deny"]) == ("gnp:all", "default", False)
+    second = installation.publish(ALLOW_ALL, POLICIES).revision.revision
+    found = until(lambda: documents(installation, second), 60)
+    assert [(each["position"], each["tier"], each["tier_position"], each["policy"]) for each in found] == [
+        (0, "security", 0, "snp:shop/security.web"),
+        (1, "default", 0, "gnp:all"),
+        (2, "default", 1, "np:shop/nothing"),
+    ]
+    assert [each["default_deny"] for each in found] == [False, False, True]
+    assert {each["revision_number"] for each in found}.pop() > only["revision_number"]
+    assert documents(installation, first) == [only]
+
+
+def test_a_policy_says_what_it_is(installation) -> None:
+    published = installation.publish(POLICIES).revision.revision
+    installation.start_worker()
+    [staged, _] = until(lambda: documents(installation, published), 60)
+    for field in ("@timestamp", "revision_number", "selector"):
+        assert staged.pop(field)
+    assert staged == {
+        "cluster": installation.name,
+        "revision": published,
+        "source": "test",
+        "position": 0,
+        "tier": "security",
+        "tier_order": 10,
+        "tier_position": 0,
+        "tier_default_action": "deny",
+        "policy": "snp:shop/security.web",
+        "kind": "StagedNetworkPolicy",
+        "namespace": "shop",
+        "name": "security.web",
+        "order": 5,
+        "staged": True,
+        "staged_action": "Set",
+        "types": ["Ingress"],
+        "ingress_rules": 2,
+        "egress_rules": 0,
+        "rules": [
+            f"ingress 0: allow tcp from {FRONT} to ports 80, 90-95",
+            "ingress 1: pass",
+        ],
+        "default_deny": False,
+        "applies_to": [],
+        "applies_to_count": 0,
+    }
