@@ -29,11 +29,10 @@ def column(values: Iterable[int | None]) -> Ints:
     return np.array([-1 if value is None else value for value in values], np.int64)
 
 
-def evaluated(tables: Tables, given_flows: list[OpenFlow]) -> list[Outcome]:
-    """The outcomes of flows of one direction, judged as one batch."""
+def classes_of(given_flows: list[OpenFlow]) -> FlowClasses:
+    """The flow class of each."""
     sides = list(dict.fromkeys(side for flow in given_flows for side in (flow.source, flow.destination)))
-    evaluator = Evaluator(tables)
-    classes = FlowClasses(
+    return FlowClasses(
         source=column(sides.index(flow.source) for flow in given_flows),
         dest=column(sides.index(flow.destination) for flow in given_flows),
         protocol=column(flow.protocol for flow in given_flows),
@@ -42,7 +41,12 @@ def evaluated(tables: Tables, given_flows: list[OpenFlow]) -> list[Outcome]:
         own_host=column(flow.own_host for flow in given_flows),
         sides=sides,
     )
-    found = evaluator.evaluate(given_flows[0].direction, classes)
+
+
+def evaluated(tables: Tables, given_flows: list[OpenFlow]) -> list[Outcome]:
+    """The outcomes of flows of one direction, judged as one batch."""
+    evaluator = Evaluator(tables)
+    found = evaluator.evaluate(given_flows[0].direction, classes_of(given_flows))
     return [evaluator.outcomes[number] for number in found.outcome]
 
 
