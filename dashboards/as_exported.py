@@ -11,8 +11,11 @@ _KEPT = ("attributes", "coreMigrationVersion", "id", "managed", "references", "t
 _INDEX = re.compile(r"\s*FROM\s+(\S+)")
 
 
-def as_exported(saved: dict[str, Any], descriptions: dict[str, str]) -> dict[str, Any]:
-    """Without made-up authors and times; `descriptions` of panels by id, which the library leaves out."""
+def as_exported(
+    saved: dict[str, Any], descriptions: dict[str, str], collapsed: dict[str, str]
+) -> dict[str, Any]:
+    """Without made-up authors and times; with what the library leaves out: `descriptions` of panels by id,
+    and how columns of tables are `collapsed`, by theirs."""
     attributes = saved["attributes"]
     panels = json.loads(attributes["panelsJSON"])
     for panel in panels:
@@ -23,16 +26,19 @@ def as_exported(saved: dict[str, Any], descriptions: dict[str, str]) -> dict[str
             panel["panelRefName"] = f"panel_{panel['panelIndex']}"
             config.pop("savedObjectId")
         if panel["type"] == "lens":
-            _complete_lens(config["attributes"])
+            _complete_lens(config["attributes"], collapsed)
     attributes["panelsJSON"] = json.dumps(panels, ensure_ascii=False)
     return {key: saved[key] for key in _KEPT}
 
 
-def _complete_lens(lens: dict[str, Any]) -> None:
+def _complete_lens(lens: dict[str, Any], collapsed: dict[str, str]) -> None:
     """References to data views only, and of ES|QL the data view that it stands for: without one Kibana 9.3
     cannot open the panel in Discover."""
     lens["references"] = [each for each in lens["references"] if each["type"] == "index-pattern"]
     state = lens["state"]
+    for column in state["visualization"].get("columns", ()):
+        if column["columnId"] in collapsed:
+            column["collapseFn"] = collapsed[column["columnId"]]
     for id_, layer in state["datasourceStates"].get("textBased", {}).get("layers", {}).items():
         view = _ad_hoc_data_view(layer["query"]["esql"])
         layer["index"] = view["id"]

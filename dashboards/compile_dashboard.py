@@ -13,7 +13,7 @@ from dashboards.as_exported import IDS, as_exported
 
 type Page = dict[str, Any]  # a dashboard's YAML
 
-_OWN = ("order", "look_for")  # keys that the library does not know
+_OWN = ("order", "look_for", "colours")  # keys that the library does not know
 _SETTINGS = {"margins": True, "sync": {"cursor": True, "tooltips": True, "colors": True}}
 
 
@@ -36,7 +36,15 @@ def compile_dashboard(page: Page, pages: Sequence[Page], controls: dict[str, Any
     }
     config = Dashboard.model_validate({key: page[key] for key in page if key not in _OWN} | made)
     descriptions = {panel["id"]: panel.get("description", "") for panel in panels}
-    return as_exported(render(config).model_dump(by_alias=True), descriptions)
+    return as_exported(render(config).model_dump(by_alias=True), descriptions, dict(_collapsed(page)))
+
+
+def _collapsed(page: Page) -> Iterable[tuple[str, str]]:
+    """By its id, how a breakdown of a table is collapsed, which the library takes and leaves out."""
+    for panel in page["panels"]:
+        for each in panel.get("lens", {}).get("breakdowns", ()):
+            if "collapse" in each:
+                yield each["id"], each["collapse"]
 
 
 def _links(page: Page, pages: Iterable[Page]) -> dict[str, Any]:
