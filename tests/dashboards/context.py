@@ -29,7 +29,7 @@ class Context:
     query: str = ""
 
     def index(self, pattern: str) -> str:
-        return pattern.replace("*", self.cluster, 1)
+        return pattern.replace("*", f"{self.cluster}*", 1)  # no index is no error for a pattern
 
     def clauses(self, view: DataView | None = None) -> list[Query]:
         """The filter clauses; without a data view those of a Vega panel, but for the time."""

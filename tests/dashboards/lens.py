@@ -1,5 +1,6 @@
 """A formBased Lens layer ▸ the search request that it stands for, and the rows that it shows."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ class Layer:
     columns: dict[str, Json]
     query: str
     filters: tuple[Json, ...]
+    collapsed: dict[str, str]  # of groups that are not shown: how their rows become one
 
     @property
     def groups(self) -> list[str]:
@@ -43,7 +45,8 @@ class Layer:
     def shown(self) -> dict[str, str]:
         """Labels of the columns that a person sees, by id: parts of formulas are none."""
         parts = {part for column in self.columns.values() for part in column.get("references", ())}
-        return {name: column["label"] for name, column in self.columns.items() if name not in parts}
+        hidden = parts | self.collapsed.keys()
+        return {name: column["label"] for name, column in self.columns.items() if name not in hidden}
 
     @property
     def fields(self) -> set[str]:
@@ -84,7 +87,27 @@ class Layer:
     def rows(self, answer: Json) -> list[Row]:
         """What the panel shows, by label."""
         top = {**answer.get("aggregations", {}), "doc_count": answer["hits"]["total"]["value"]}
-        return list(self._read(top, self.groups, {}))
+        found = list(self._read(top, self.groups, {}))
+        for name in self.groups:
+            if name in self.collapsed:
+                found = self._collapse(found, name)
+        return [{label: row[name] for name, label in self.shown.items()} for row in found]
+
+    def _collapse(self, rows: list[Row], group: str) -> list[Row]:
+        """Rows that differ in `group` alone become one."""
+        together: dict[str, list[Row]] = {}
+        for row in rows:
+            others = [str(row.get(name)) for name in self.groups if name != group]
+            together.setdefault(json.dumps(others), []).append(row)
+        join = {"sum": sum, "max": max, "min": min}[self.collapsed[group]]
+        return [
+            {
+                name: value if self.columns[name]["isBucketed"] else join([row[name] for row in same])
+                for name, value in same[0].items()
+                if name != group
+            }
+            for same in together.values()
+        ]
 
     def _aggs(self, groups: list[str], context: Context) -> Json:
         inner = {name: _measure(column) for name, column in self.measures.items() if not _is_plain(column)}
@@ -155,8 +178,7 @@ class Layer:
         for name, column in self.columns.items():
             if column["operationType"] in _COMPUTED:
                 values[name] = compute(column, values)
-        found = {**row, **values}
-        yield {label: found[name] for name, label in self.shown.items()}
+        yield {**row, **values}
 
 
 def layers(panel: Panel) -> list[Layer]:
@@ -170,8 +192,17 @@ def layers(panel: Panel) -> list[Layer]:
         if unknown := {column["operationType"] for column in columns.values()} - _OPERATIONS:
             raise ValueError(f"{panel.name} has {unknown}")
         query, filters = panel.state["query"]["query"], tuple(panel.state["filters"])
-        found.append(Layer(panel.views[name], columns, query, filters))
+        found.append(Layer(panel.views[name], columns, query, filters, _collapsed(panel)))
     return found
+
+
+def _collapsed(panel: Panel) -> dict[str, str]:
+    shown = panel.state["visualization"]
+    if isinstance(shown.get("columns"), list):  # a table
+        return {each["columnId"]: each["collapseFn"] for each in shown["columns"] if "collapseFn" in each}
+    if "collapseFn" in json.dumps(shown):
+        raise ValueError(f"{panel.name} collapses what is no column of a table")
+    return {}
 
 
 def _is_plain(column: Json) -> bool:

@@ -8,6 +8,11 @@ from tests.dashboards.bundle import Json, Panel
 from tests.dashboards.context import Context
 
 _CLAUSES = ("must", "filter", "must_not")
+_FIELD_NAMES = ("field", "sort_field")
+_FIELD_KEYS = ("term", "terms", "range", "match_phrase", "prefix")
+_AGGS = ("aggs", "aggregations")
+
+type Row = dict[str, Any]
 
 
 def sources(panel: Panel) -> dict[str, Json]:
@@ -18,26 +23,75 @@ def sources(panel: Panel) -> dict[str, Json]:
 
 
 def request(url: Json, context: Context) -> tuple[str, Json]:
-    """(index, body) of one `url`; ValueError for a placeholder that is not known here."""
+    """(index, body) of one `url`; ValueError for what Kibana refuses, or is not known here."""
     body = copy.deepcopy(url.get("body", {}))
-    if url.get("%context%"):
-        name = url.get("%timefield%")
-        clauses = [*context.clauses(), *([context.time(name)] if name else [])]
+    name = url.get("%timefield%")
+    if url.get("%context%") or name:
+        if "query" in body:
+            raise ValueError("Kibana takes no query beside %context% and %timefield%")
+        around = context.clauses() if url.get("%context%") else []
+        clauses = [*around, *([context.time(name)] if name else [])]
         body["query"] = {"bool": {"must": [], "filter": clauses, "should": [], "must_not": []}}
-    return context.index(url["index"]), _filled(body, context, url.get("%timefield%", "@timestamp"))
+    return context.index(url["index"]), _filled(body, context, name or "@timestamp")
 
 
-def fields_of_aggs(body: Any) -> set[str]:
+def fields_of_body(body: Any) -> set[str]:
     """The fields that a body's aggregations, sorts and queries name."""
     found: set[str] = set()
     for each in _dicts(body):
-        for name in ("field", "sort_field"):
-            if isinstance(each.get(name), str):
-                found.add(each[name])
-        for kind in ("term", "terms", "range", "match_phrase", "prefix"):
+        found |= {each[name] for name in _FIELD_NAMES if isinstance(each.get(name), str)}
+        for kind in _FIELD_KEYS:
             if isinstance(each.get(kind), dict) and "field" not in each[kind]:
                 found |= each[kind].keys()
-    return found
+        for name in ("_source", "docvalue_fields", "fields"):
+            if isinstance(each.get(name), list):
+                found |= {field for field in each[name] if isinstance(field, str)}
+    for sort in body.get("sort", ()):
+        found |= sort.keys() if isinstance(sort, dict) else {sort}
+    return {name for name in found if not name.startswith("_")}
+
+
+def rows(body: Json, answer: Json) -> Iterator[Row]:
+    """An answer laid flat: a row for each innermost bucket, with the keys and figures on the way to it by
+    the names of their aggregations; documents where the body asks for these."""
+    if body.get("size", 10):
+        yield from (hit["_source"] for hit in answer["hits"]["hits"])
+        return
+    yield from _flat(_aggs(body), answer.get("aggregations", {}), {})
+
+
+def _flat(aggs: Json, found: Json, row: Row) -> Iterator[Row]:
+    nested = {}
+    for name, each in aggs.items():
+        if name not in found:
+            continue
+        if "buckets" in found[name] or (_aggs(each) and "filter" in each):
+            nested[name] = each
+        else:
+            row = {**row, name: _figure(found[name])}
+    if not nested:
+        if row:
+            yield row
+        return
+    for name, each in nested.items():
+        buckets = found[name].get("buckets")
+        if buckets is None:  # a filter
+            yield from _flat(_aggs(each), found[name], row)
+            continue
+        listed = buckets.items() if isinstance(buckets, dict) else ((b["key"], b) for b in buckets)
+        for key, bucket in listed:
+            keys = key if isinstance(key, dict) else {name: key}
+            yield from _flat(_aggs(each), bucket, {**row, **keys, f"{name}.count": bucket["doc_count"]})
+
+
+def _figure(found: Json) -> Any:
+    if "hits" in found:
+        return [hit.get("_source") or hit.get("fields") for hit in found["hits"]["hits"]]
+    return found.get("value", found.get("doc_count"))
+
+
+def _aggs(body: Json) -> Json:
+    return next((body[name] for name in _AGGS if name in body), {})
 
 
 def _dicts(value: Any) -> Iterator[Json]:
@@ -67,7 +121,7 @@ def _filled(value: Any, context: Context, time_field: str) -> Any:
 def _parts(value: Any, context: Context, time_field: str) -> list[Any]:
     if value == "%dashboard_context-filter_clause%":
         return context.clauses()
-    if value in {f"%dashboard_context-{clause}_clause%" for clause in _CLAUSES}:
+    if isinstance(value, str) and value in {f"%dashboard_context-{clause}_clause%" for clause in _CLAUSES}:
         return []
     return [_filled(value, context, time_field)]
 

@@ -1,0 +1,125 @@
+"""The sample cluster in Elasticsearch, loaded without Kafka, and its flows as they were written."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+from elasticsearch import AsyncElasticsearch, Elasticsearch
+from elasticsearch.helpers import bulk
+
+from deploy.demo.generate import HOURS, INTERVAL, SEED, window_until, write_sample
+from pipeline.decode import Limits
+from pipeline.edges import NOTHING, Kept, roll_up
+from pipeline.edges_section import Edges
+from pipeline.facts import Facts
+from pipeline.flow import Message
+from pipeline.flow_files import read_blocks
+from pipeline.index import put_templates, write
+from pipeline.index_recommendations import document_of, index_of
+from pipeline.judge import Judge
+from pipeline.observe import observe
+from pipeline.policy.load import load_paths
+from pipeline.policy.policies import Policies
+from pipeline.policy.revision import to_policies
+from pipeline.process import Processed, process
+from pipeline.recommend.learn import Window
+from pipeline.recommend.offline import Lessons
+from pipeline.recommend.recommend import recommend
+from pipeline.recommend.recommendation import Options
+from tests.dashboards.context import Context
+
+FLOWS = 12_000
+PARTITIONS = 4
+END = datetime(2026, 1, 13, 2, tzinfo=UTC)  # a Tuesday
+THREATS = "feed == 'threat'"
+CHANGED_AT = 0.31  # share of the window: some flows of that interval disagree with the policies since
+MAX_CELLS = 4_096
+
+type Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is in Elasticsearch under `cluster`: `flows` are its flow documents, counted by whoever asks."""
+
+    cluster: str
+    start: int  # ms since the epoch
+    end: int
+    policies: Policies
+    facts: Facts
+    flows: tuple[Document, ...]
+
+    @property
+    def context(self) -> Context:
+        return Context(self.cluster, self.start, self.end)
+
+    def where(self, name: str, value: str) -> "Sample":
+        """With those flows alone that have this value in a field, or in its list."""
+        return replace(self, flows=tuple(each for each in self.flows if value in listed(each, name)))
+
+
+def listed(document: Document, name: str) -> list[Any]:
+    """The values of a dotted field."""
+    value: Any = document
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def load(url: str, cluster: str, folder: Path) -> Sample:
+    """Write the sample cluster, judge it, and index everything that the dashboards read."""
+    window = window_until(END, HOURS, INTERVAL)
+    written = write_sample(folder, window, FLOWS, SEED)
+    loaded = load_paths([written.policies, written.facts])
+    policies = to_policies(loaded)
+    facts = Facts.from_resources(each.plain for each in loaded.facts)
+    judge = Judge(policies, facts, cluster, window.at(CHANGED_AT) * 1000, MAX_CELLS)
+    processed = [process(block, judge, None, Limits()) for block in read_blocks([str(written.flow_log)])]
+    assert not any(each.rejects for each in processed)
+    observed = [each for part in processed for each in _observe(part)]
+    asyncio.run(_write_flows(url, processed))
+    with Elasticsearch(url) as client:
+        bulk(client, _edges(cluster, observed))
+        bulk(client, _recommendations(cluster, policies, facts, observed))
+        client.indices.refresh(index=f"flowtier_*.{cluster}*")
+    flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
+    return Sample(cluster, window.start * 1000, window.end * 1000, policies, facts, flows)
+
+
+async def _write_flows(url: str, processed: Iterable[Processed]) -> None:
+    async with AsyncElasticsearch(url) as client:
+        await put_templates(client)
+        for each in processed:
+            assert not (await write(client, each.documents)).rejects
+
+
+def _observe(part: Processed) -> list[tuple[str, bytes]]:
+    return observe(part.batch, part.verdicts, part.resolved, INTERVAL * 1000)
+
+
+def _edges(cluster: str, observed: Iterable[tuple[str, bytes]]) -> Iterator[Document]:
+    messages = [
+        Message(value, "observations", hash(namespace) % PARTITIONS, offset, 0)
+        for offset, (namespace, value) in enumerate(observed)
+    ]
+    rolled_up = roll_up(messages, Kept(cluster, Edges(threat_selector=THREATS)), END.timestamp())
+    assert not rolled_up.unreadable
+    for place, added in rolled_up.added.items():
+        body = orjson.loads(added.document(NOTHING.with_(added).figures))
+        yield {"_index": place.index, "_id": place.id, "_source": body}
+
+
+def _recommendations(
+    cluster: str, policies: Policies, facts: Facts, observed: Iterable[tuple[str, bytes]]
+) -> Iterator[Document]:
+    lessons = Lessons(Window(0, 1 << 40))
+    lessons.take(value for _, value in observed)
+    options = Options()
+    for each in recommend(lessons.known(options.lookback_days), policies, facts, options, {}):
+        body = msgspec.to_builtins(document_of(each, cluster))
+        yield {"_index": index_of(cluster), "_id": each.name, "_source": body}

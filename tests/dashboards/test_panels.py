@@ -1,0 +1,107 @@
+"""Every panel asks for fields that are there and filled, and gets what an independent count says."""
+
+from dataclasses import replace
+
+import pytest
+from elasticsearch import Elasticsearch
+from tests.dashboards.expected import EXPECTED
+
+from tests.dashboards.bundle import Control, Dashboard, read_bundle
+from tests.dashboards.comparing import differences
+from tests.dashboards.context import Context
+from tests.dashboards.questions import Question, questions
+from tests.dashboards.sample import Sample
+
+DASHBOARDS = read_bundle()
+QUESTIONS = questions(DASHBOARDS)
+NOWHERE = "nowhere"  # a cluster that nobody has
+# Fields that nothing in the sample fills, and why.
+UNFILLED: dict[str, str] = {}
+
+
+@pytest.fixture(params=QUESTIONS.values(), ids=list(QUESTIONS))
+def question(request: pytest.FixtureRequest) -> Question:
+    return request.param
+
+
+def within(dashboard: Dashboard, context: Context) -> Context:
+    """With what the dashboard itself filters by."""
+    return replace(context, filters=dashboard.filters, query=dashboard.query)
+
+
+def ask(client: Elasticsearch, question: Question, context: Context) -> list[dict]:
+    index, body = question.request(within(question.dashboard, context))
+    return question.rows(client.search(index=index, **body).body)
+
+
+def test_every_panel_has_an_expectation_and_every_expectation_a_panel():
+    assert sorted(EXPECTED) == sorted(QUESTIONS)
+
+
+def test_its_fields_are_there_and_filled(question: Question, sample: Sample, client: Elasticsearch):
+    index, _ = question.request(sample.context)
+    fields = question.fields - question.runtime
+    known = client.field_caps(index=index, fields=sorted(fields) or ["*"])["fields"]
+    filled = {
+        name for name in fields if client.count(index=index, query={"exists": {"field": name}})["count"]
+    }
+    assert fields - set(known) == set(), "not in the template"
+    assert fields - filled - UNFILLED.keys() == set(), "nothing in the sample fills these"
+
+
+def test_it_shows_what_an_independent_count_says(question: Question, sample: Sample, client: Elasticsearch):
+    rows = ask(client, question, sample.context)
+    expected = EXPECTED[question.name](sample)
+    assert expected, "the sample shows nothing of it"
+    assert differences(rows, expected) == []
+
+
+def _choices() -> list[tuple[Question, Control]]:
+    return [(each, control) for each in QUESTIONS.values() for control in each.dashboard.controls]
+
+
+@pytest.mark.parametrize(
+    ("question", "control"),
+    _choices(),
+    ids=[f"{each.name} by {control.title}" for each, control in _choices()],
+)
+def test_what_a_control_chose_holds_for_it(
+    question: Question, control: Control, sample: Sample, client: Elasticsearch
+):
+    index, _ = question.request(sample.context)
+    assert control.field in client.field_caps(index=index, fields=[control.field])["fields"], "would be empty"
+    options = {"terms": {"field": control.field, "size": 100}}
+    answer = client.search(index=sample.context.index(control.view.title), size=0, aggs={"options": options})
+    values = [bucket["key"] for bucket in answer["aggregations"]["options"]["buckets"]]
+    assert values, "a control without a choice"
+    for value in (values[0], values[-1]):
+        context = replace(sample.context, chosen=((control.field, value),))
+        rows = ask(client, question, context)
+        assert differences(rows, EXPECTED[question.name](sample.where(control.field, value))) == [], value
+
+
+@pytest.fixture(scope="session")
+def empty(client: Elasticsearch, sample: Sample):
+    """A cluster whose indices are there, without a document."""
+    name = f"e{sample.cluster}"
+    made = [each.replace(sample.cluster, name) for each in client.indices.get(index=f"*.{sample.cluster}*")]
+    for index in made:
+        client.indices.create(index=index)
+    client.cluster.health(index=f"*.{name}*", wait_for_status="yellow")
+    yield name
+    for index in made:
+        client.indices.delete(index=index)
+
+
+def test_it_is_empty_where_an_index_is(question: Question, sample: Sample, client: Elasticsearch, empty: str):
+    assert is_empty(ask(client, question, replace(sample.context, cluster=empty)))
+
+
+def test_it_is_empty_where_no_index_is(question: Question, sample: Sample, client: Elasticsearch):
+    assert is_empty(ask(client, question, replace(sample.context, cluster=NOWHERE)))
+
+
+def is_empty(rows: list[dict]) -> bool:
+    """Whether no row has a figure but 0: a metric and a filter have one row even of nothing."""
+    figures = (value for row in rows for value in row.values() if not isinstance(value, str))
+    return not any(figures)
