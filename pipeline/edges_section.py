@@ -6,6 +6,8 @@ from pipeline.policy.selector import SelectorError, parse
 from pipeline.sections import Positive, PositiveSeconds, Section
 
 _HOUR = 3600
+# The labels that Calico Enterprise's documentation, manifests and examples give to sets of threat feeds.
+_FEEDS = "has(feed) || has(threatfeed) || has(threat-feed) || security-action == 'block'"
 
 
 class Edges(Section):
@@ -23,7 +25,7 @@ class Edges(Section):
     hour_days: Positive = Field(30, description="how long hours are kept, and what rules matched in them")
     day_days: Positive = Field(400, description="how long days are kept")
     threat_selector: str = Field(
-        "has(threat-feed)", description="network sets that are threat feeds, as a selector of their labels"
+        _FEEDS, description="network sets that are threat feeds, as a selector of their labels"
     )
 
     @field_validator("interval_seconds")
