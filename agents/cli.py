@@ -14,17 +14,22 @@ from agents.rejects_commands import rejects
 from agents.replay_rejects import RejectsError
 from agents.ship_flows import ShipError
 from agents.topics import TopicError
+from agents.watch_commands import watch
+from pipeline.changes import WatchError
 from pipeline.cli.judge import judge
 from pipeline.cli.recommend import recommend
 from pipeline.cli.settings import settings
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
-COMMANDS = (judge, recommend, publish, worker, ship, status, rejects, recommendations, dashboards, settings)
+COMMANDS = (
+    *(judge, recommend, publish, worker, ship, status, watch),
+    *(rejects, recommendations, dashboards, settings),
+)
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),
-    *(ShipError, RejectsError, RecommendationsError, ReachError),
+    *(ShipError, RejectsError, RecommendationsError, ReachError, WatchError),
 )
 
 

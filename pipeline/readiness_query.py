@@ -16,7 +16,7 @@ type Edges = defaultdict[str, Traffic]  # by the hash of the edge
 _REVISIONS, _DOCUMENTS, _BUCKETS, _REASONS = 10_000, 1_000, 5_000, 100  # at most, of one answer
 _PRECISION = 40_000  # distinct edges that are counted nearly exactly
 # What only some of the shards answer would look as if less were cut.
-_WHOLE: Request = {"size": 0, "allow_partial_search_results": False}
+WHOLE: Request = {"size": 0, "allow_partial_search_results": False}
 _FLOWS = {"flows": {"sum": {"field": "flows"}}}
 
 
@@ -28,12 +28,12 @@ def revisions_request(cluster: str) -> Request:
     """Of which revisions there are policies, the newest first."""
     about = {"number": {"max": {"field": "revision_number"}}, "since": {"max": {"field": "@timestamp"}}}
     terms = {"field": "revision", "size": _REVISIONS, "order": {"number": "desc"}}
-    return {**_policies_of(cluster), **_WHOLE, "aggs": {"revisions": {"terms": terms, "aggs": about}}}
+    return {**_policies_of(cluster), **WHOLE, "aggs": {"revisions": {"terms": terms, "aggs": about}}}
 
 
 def revisions_of(answer: Answer) -> Iterator[tuple[str, int]]:
     """(revision, since when it is in force in ms), the newest first."""
-    for bucket in _buckets(answer, "revisions"):
+    for bucket in buckets(answer, "revisions"):
         yield bucket["key"], int(bucket["since"]["value"])
 
 
@@ -41,7 +41,7 @@ def policies_request(cluster: str, revision: str, after: list[int]) -> Request:
     """The policies of a revision after a place in their order: those that can be read at once."""
     return {
         **_policies_of(cluster),
-        **_WHOLE,
+        **WHOLE,
         "query": {"term": {"revision": revision}},
         "sort": ["position"],
         "search_after": after,
@@ -83,7 +83,7 @@ def seen_request(cluster: str, staged: Staged) -> Request:
     }
     active = {"filter": {"bool": {"filter": [workloads, directions]}}, "aggs": {"hours": _hours()}}
     aggs = {"since": {"filter": _since(staged), "aggs": since}, "active": active}
-    return {"index": edges_index(cluster), **_WHOLE, "aggs": aggs}
+    return {"index": edges_index(cluster), **WHOLE, "aggs": aggs}
 
 
 def effect_request(cluster: str, staged: Staged, effect: str, after: Mapping[str, Any] | None) -> Request:
@@ -93,12 +93,12 @@ def effect_request(cluster: str, staged: Staged, effect: str, after: Mapping[str
     figures = {name: {"sum": {"field": name}} for name in ("connections", "bytes_client", "bytes_server")}
     query = {"bool": {"filter": [{"term": {f"verdict.{effect}": staged.policy}}, _since(staged)]}}
     aggs = {"edges": {"composite": composite, "aggs": figures}}
-    return {"index": edges_index(cluster), **_WHOLE, "query": query, "aggs": aggs}
+    return {"index": edges_index(cluster), **WHOLE, "query": query, "aggs": aggs}
 
 
 def add_effect(answer: Answer, edges: Edges) -> Mapping[str, Any] | None:
     """Add one page; after what the next one begins, None where there is none."""
-    for bucket in _buckets(answer, "edges"):
+    for bucket in buckets(answer, "edges"):
         traffic, reporter = edges[bucket["key"]["edge"]], bucket["key"]["reporter"]
         traffic.connections[reporter] += int(bucket["connections"]["value"])
         traffic.bytes[reporter] += sum(int(bucket[f"bytes_{end}"]["value"]) for end in ("client", "server"))
@@ -111,14 +111,14 @@ def denied_request(cluster: str, policies: list[str]) -> Request:
     edges = {"edges": {"cardinality": {"field": "edge", "precision_threshold": _PRECISION}}}
     return {
         "index": edges_index(cluster, "day"),
-        **_WHOLE,
+        **WHOLE,
         "query": {"terms": {"verdict.staged_deny": policies}},
         "aggs": {"policies": {"terms": _only("verdict.staged_deny", policies), "aggs": edges}},
     }
 
 
 def denied_of(answer: Answer) -> dict[str, int]:
-    return {each["key"]: each["edges"]["value"] for each in _buckets(answer, "policies")}
+    return {each["key"]: each["edges"]["value"] for each in buckets(answer, "policies")}
 
 
 def figures_of(staged: Staged, seen: Answer, cut: Edges, opened: Edges) -> Figures:
@@ -174,7 +174,7 @@ def _time(answer: Answer) -> int | None:
     return None if answer["value"] is None else int(answer["value"])
 
 
-def _buckets(answer: Answer, name: str) -> list[dict[str, Any]]:
+def buckets(answer: Answer, name: str) -> list[dict[str, Any]]:
     """None where there is no index yet."""
-    buckets: list[dict[str, Any]] = answer.get("aggregations", {}).get(name, {}).get("buckets", [])
-    return buckets
+    found: list[dict[str, Any]] = answer.get("aggregations", {}).get(name, {}).get("buckets", [])
+    return found

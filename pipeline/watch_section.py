@@ -1,11 +1,12 @@
 """The settings of `flowtier watch`: where changes are posted to, and which rise is one."""
 
+import ssl
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 
 from pipeline.recommend_section import Share
-from pipeline.sections import Section
+from pipeline.sections import Section, ssl_context
 
 
 class Watch(Section):
@@ -19,3 +20,7 @@ class Watch(Section):
     rise: Share = Field(
         0.01, description="told: the share of flows in the last hour rose by more, against the day before"
     )
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """What TLS is spoken by with the webhook; raises SettingsError where the file cannot be read."""
+        return ssl_context("WATCH_WEBHOOK", self.webhook_ca)
