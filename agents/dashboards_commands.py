@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +16,7 @@ from rich.text import Text
 from agents.commands import load_settings
 from agents.kibana import Imported, import_objects
 from dashboards import BUILT
-from dashboards.panels import dashboards as dashboards_
-from dashboards.panels import panels
+from dashboards.bundled import bundled
 from pipeline.kibana_section import Kibana
 from pipeline.settings import SettingsError
 
@@ -36,16 +34,17 @@ def dashboards() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one dashboard a line.")
 def list_(*, as_json: bool) -> None:
     """Show what is bundled."""
-    counts = Counter(panel.dashboard for panel in panels() if panel.kind not in ("links", "markdown"))
-    table = Table("dashboard", "title", "panels", "shows")
-    for each in dashboards_():
-        id_, title, shows = each["id"], each["attributes"]["title"], each["attributes"]["description"]
-        if as_json:
-            found = {"id": id_, "title": title, "description": shows, "panels": counts[id_]}
-            click.echo(msgspec.json.encode(found).decode())
-        table.add_row(Text(id_), Text(title), str(counts[id_]), Text(shows))
-    if not as_json:
-        Console().print(table)
+    if as_json:
+        for each in bundled():
+            click.echo(msgspec.json.encode(each).decode())
+        return
+    table = Table()
+    table.add_column("dashboard", no_wrap=True)
+    table.add_column("panels", justify="right")
+    table.add_column("shows")
+    for each in bundled():
+        table.add_row(Text(each.id), str(len(each.panels)), Text(each.description))
+    Console().print(table)
 
 
 @dashboards.command()

@@ -36,7 +36,8 @@ def compile_dashboard(page: Page, pages: Sequence[Page], controls: dict[str, Any
     }
     config = Dashboard.model_validate({key: page[key] for key in page if key not in _OWN} | made)
     descriptions = {panel["id"]: panel.get("description", "") for panel in panels}
-    return as_exported(render(config).model_dump(by_alias=True), descriptions, dict(_collapsed(page)))
+    saved = render(config).model_dump(by_alias=True)
+    return as_exported(saved, next(iter(page["controls"])), descriptions, dict(_collapsed(page)))
 
 
 def _collapsed(page: Page) -> Iterable[tuple[str, str]]:
