@@ -1,4 +1,4 @@
-"""Vega specs in a real browser, as Kibana draws them: the answers of Elasticsearch put in, and its calls taken down."""
+"""Vega specs in a real browser as Kibana draws them: answers of Elasticsearch put in, calls taken down."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ from tests.dashboards.bundle import Json
 from tests.dashboards.context import Context
 from tests.dashboards.vega import request
 
-SPECS = Path(__file__).parents[2] / "dashboards" / "vega"
+SPECS = Path(__file__).parents[3] / "dashboards" / "vega"
 SIZE = (1200, 720)
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _PAGE = (Path(__file__).with_name("page.html")).read_text()
@@ -81,7 +81,7 @@ class Graph:
         found: list[list[float]] = self._page.evaluate("(name) => boxes(name)", name)
         return found
 
-    def hover(self, name: str, **fields: Any) -> dict[str, str]:
+    def hover(self, name: str, /, **fields: Any) -> dict[str, str]:
         """The tooltip of a mark, `title` among its lines."""
         self._page.mouse.move(0, 0)
         self._page.mouse.move(*self._place(name, fields))
@@ -89,7 +89,7 @@ class Graph:
         found: dict[str, str] = self._page.evaluate("tooltip()")
         return found
 
-    def click(self, name: str, **fields: Any) -> None:
+    def click(self, name: str, /, **fields: Any) -> None:
         self._page.mouse.click(*self._place(name, fields))
         self._page.evaluate("settled()")
 
