@@ -6,6 +6,7 @@ from typing import Any
 
 # Makes our ids ours; never to be changed, or what was imported before stays beside what is imported now.
 IDS = uuid.UUID("6f1f2b5e-2f0a-5d0b-9a55-0e9d6d1f8c31")
+_DATES = ("@timestamp", "first", "last", "last_hit")  # fields whose least and greatest are no numbers
 _KEPT = ("attributes", "coreMigrationVersion", "id", "managed", "references", "type", "typeMigrationVersion")
 
 
@@ -31,8 +32,12 @@ def as_exported(
 
 
 def _complete_lens(lens: dict[str, Any], collapsed: dict[str, str]) -> None:
-    """References to data views only; the dashboard's own hold those of drill-downs too."""
+    """References to data views only, the dashboard's own hold those of drill-downs too; times are dates."""
     lens["references"] = [each for each in lens["references"] if each["type"] == "index-pattern"]
+    for layer in lens["state"]["datasourceStates"]["formBased"]["layers"].values():
+        for column in layer["columns"].values():
+            if column.get("sourceField") in _DATES and column["operationType"] in ("min", "max"):
+                column["dataType"] = "date"
     for column in lens["state"]["visualization"].get("columns", ()):
         if column["columnId"] in collapsed:
             column["collapseFn"] = collapsed[column["columnId"]]

@@ -3,16 +3,15 @@
 import json
 from typing import Any
 
+from dashboards import FOLDER
+
 _CORE_VERSION = "8.8.0"
 _SOURCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
 
 
 def compile_data_view(given: dict[str, Any]) -> dict[str, Any]:
     """A data view of shared/data-views.yaml."""
-    runtime = {
-        name: {"type": "keyword", "script": {"source": script}}
-        for name, script in given.get("runtime_fields", {}).items()
-    }
+    runtime = {name: _runtime_field(name, file) for name, file in given.get("runtime_fields", {}).items()}
     formats = {name: {"id": id_} for name, id_ in given.get("formats", {}).items()}
     attributes = {
         "title": given["title"],
@@ -27,6 +26,12 @@ def compile_data_view(given: dict[str, Any]) -> dict[str, Any]:
         "typeMeta": "{}",
     }
     return _saved("index-pattern", "8.0.0", given["id"], attributes, [])
+
+
+def _runtime_field(name: str, file: str) -> dict[str, Any]:
+    side, _, _ = name.partition("_")
+    source = (FOLDER / "shared" / file).read_text().replace("SIDE", side)
+    return {"type": "keyword", "script": {"source": source}}
 
 
 def compile_search(given: dict[str, Any]) -> dict[str, Any]:

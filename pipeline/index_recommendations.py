@@ -21,6 +21,8 @@ _PROPERTIES: dict[str, Any] = {
     "cluster": _KEYWORD,
     "name": _KEYWORD,
     "namespace": _KEYWORD,
+    # What a dashboard filters flows and edges by filters these too.
+    "verdict": {"properties": {"namespace": {"type": "alias", "path": "namespace"}}},
     "mode": _KEYWORD,
     "workloads": _KEYWORD,
     "manifest": _TEXT,
