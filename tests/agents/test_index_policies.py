@@ -30,7 +30,7 @@ kind: NetworkPolicy
 metadata: {name: nothing, namespace: shop}
 spec: {order: 1, selector: all(), types: [Ingress, Egress]}
 """
-FRONT = 'app == "front" && projectcalico.org/namespace == "shop"'
+FRONT = '(projectcalico.org/namespace == "shop" && app == "front")'
 
 
 def documents(installation: Installation, revision: str) -> list[dict[str, Any]]:
@@ -97,3 +97,22 @@ def test_a_policy_says_what_it_is(installation) -> None:
         "applies_to": [],
         "applies_to_count": 0,
     }
+
+
+def test_what_is_published_again_as_it_is_is_in_force_since_it_was_published_first(installation) -> None:
+    first = installation.publish(ALLOW_ALL).revision.revision
+    installation.start_worker()
+    [only] = until(lambda: documents(installation, first), 60)
+    installation.publish(ALLOW_ALL)
+    [again] = until(lambda: newer(installation, first, only), 60)
+    assert again["@timestamp"] == only["@timestamp"]
+    between = installation.publish(POLICIES).revision.revision
+    until(lambda: documents(installation, between), 60)
+    installation.publish(ALLOW_ALL)
+    [back] = until(lambda: newer(installation, first, again), 60)
+    assert back["@timestamp"] > again["@timestamp"]
+
+
+def newer(installation: Installation, revision: str, than: dict[str, Any]) -> list[dict[str, Any]]:
+    found = documents(installation, revision)
+    return [each for each in found if each["revision_number"] > than["revision_number"]]
