@@ -16,7 +16,7 @@ from agents.health import Health
 from pipeline.applies_to import AppliesTo
 from pipeline.edges import Place
 from pipeline.index import Bulk
-from pipeline.index_policies import Published, documents_of, index_of
+from pipeline.index_policies import Published, documents_of, index_of, newest_request
 from pipeline.index_versions import Versioned, Versions
 from pipeline.policy.policies import Policies
 from pipeline.settings import Settings
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
 _EVERY_SECONDS = 600.0  # pods come and go
+_AGAIN_SECONDS = 5.0
 
 
 class IndexPolicies(Service):
@@ -52,23 +53,26 @@ class IndexPolicies(Service):
         while not self.should_stop:
             published = self._policies.published
             if published != written or self.loop.time() >= next_at:
-                written, next_at = published, self.loop.time() + _EVERY_SECONDS
-                await self._try_to_index(published)
+                indexed = await self._try_to_index(published)
+                written = published
+                next_at = self.loop.time() + (_EVERY_SECONDS if indexed else _AGAIN_SECONDS)
             await self.sleep(_LOOK_SECONDS)
 
-    async def _try_to_index(self, published: Published) -> None:
+    async def _try_to_index(self, published: Published) -> bool:
         try:
             await self._index(published)
         except Exception as error:
             log.exception("policies are not indexed")
             self._health.tell("policies index", f"policies are not indexed: {type(error).__name__}: {error}")
-        else:
-            self._health.tell("policies index", None)
+            return False
+        self._health.tell("policies index", None)
+        return True
 
     async def _index(self, published: Published) -> None:
         policies, facts = await self._policies.copy()
         if policies.revision != published.revision.revision:  # the next one is in force by now
             return
+        published = await self._first_published(published)
         run = asyncio.get_running_loop().run_in_executor
         documents = await run(self._listing, self._documents, policies, published, facts)
         outcome = await self._elastic.persist(
@@ -76,6 +80,15 @@ class IndexPolicies(Service):
         )
         for place, reason in outcome.rejected.items():
             log.error("Elasticsearch refuses a policy", id=place.id, reason=reason)
+
+    async def _first_published(self, published: Published) -> Published:
+        """What is published again as it is has been in force since it was published first."""
+        await self._elastic.ready.wait()
+        answer = await self._elastic.client.search(**newest_request(self._cluster))
+        revision, newest = published.revision, [hit["_source"] for hit in answer.body["hits"]["hits"]]
+        if newest and newest[0]["revision"] == revision.revision:
+            revision = msgspec.structs.replace(revision, published=newest[0]["@timestamp"] / 1000)
+        return Published(revision, published.number)
 
     def _documents(self, policies: Policies, published: Published, facts: bytes) -> list[Versioned]:
         now = time.time()

@@ -76,6 +76,17 @@ def index_template(replicas: int) -> dict[str, Any]:
     }
 
 
+def newest_request(cluster: str) -> dict[str, Any]:
+    """Of which revision there are policies that came last, and since when it is in force."""
+    return {
+        "index": index_of(cluster),
+        "ignore_unavailable": True,
+        "size": 1,
+        "sort": [{"revision_number": "desc"}],
+        "source_includes": ["revision", "@timestamp"],
+    }
+
+
 def documents_of(
     policies: Policies, published: Published, applies_to: AppliesTo, cluster: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -86,7 +97,7 @@ def documents_of(
     for position, policy in enumerate(policies.policies):
         workloads = applies_to.workloads(policy)
         document = {
-            "@timestamp": int(revision.published * 1000),
+            "@timestamp": round(revision.published * 1000),
             "cluster": cluster,
             "revision": policies.revision,
             "revision_number": published.number,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from elasticsearch import NotFoundError
+from elasticsearch import Elasticsearch, NotFoundError
 
 from agents.elastic import Elastic
 from agents.health import Health
@@ -20,7 +20,9 @@ from pipeline.policy.load import load_paths
 from pipeline.policy.policies import Policies
 from pipeline.policy.revision import to_policies
 from pipeline.settings import Settings
+from tests.agents.installation import ALLOW_ALL, STAGED_DENY, flow, lines
 from tests.agents.rolled_up import DAY, HOUR, edge, put_edges, put_policies
+from tests.waiting import until as wait_until
 
 NOW = int(time.time() * 1000) // HOUR * HOUR
 EIGHT_DAYS = [NOW - hour * HOUR for hour in range(8 * 24)]
@@ -270,3 +272,24 @@ async def test_metrics_count_policies_by_word_and_edges_ever_denied(telling):
     [family] = metrics.READINESS.collect()
     words = {sample.labels["word"]: sample.value for sample in family.samples}
     assert words == {"would cut traffic": 0, "unknown": 0, "not enough seen": 2, "safe to enforce": 0}
+
+
+def test_a_worker_tells_of_the_flows_that_it_judges(installation):
+    installation.options["FLOWTIER_READINESS_INTERVAL_SECONDS"] = "0.5"
+    installation.publish(ALLOW_ALL, STAGED_DENY)
+    worker = installation.start_worker()
+    installation.produce([lines([flow(number, dest_port=number % 3) for number in range(30)])])
+
+    def told() -> dict[str, Any]:
+        index = f"flowtier_readiness.{installation.name}"
+        with Elasticsearch(installation.elasticsearch) as client:
+            client.indices.refresh(index=index, ignore_unavailable=True)
+            found = client.search(index=index, ignore_unavailable=True)
+        return {hit["_id"]: hit["_source"] for hit in found.body["hits"]["hits"]}
+
+    wait_until(lambda: told().get("sgnp:none", {}).get("connections_cut") == 30, 90)
+    assert told()["sgnp:none"]["word"] == "would cut traffic"
+    assert told()["sgnp:none"]["edges_cut"] == 3
+    wait_until(lambda: worker.metric("flowtier_denied_edges", policy="sgnp:none") == 3)
+    assert worker.metric("flowtier_readiness", word="would cut traffic") == 1
+    assert worker.health()["problems"] == {}
