@@ -1,7 +1,7 @@
 """Rows that a panel shows against rows that were counted."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ class Top:
     by: str = ""
 
 
-def differences(found: list[Row], expected: "list[Row] | Top") -> list[str]:
+def differences(found: Sequence[Row], expected: "Sequence[Row] | Top") -> list[str]:
     """What differs, in words; the order of rows does not count, but for which are the first."""
     if isinstance(expected, Top):
         return [*_cut_off(found, expected)]
@@ -28,7 +28,7 @@ def differences(found: list[Row], expected: "list[Row] | Top") -> list[str]:
     ]
 
 
-def _cut_off(found: list[Row], top: Top) -> Iterable[str]:
+def _cut_off(found: Sequence[Row], top: Top) -> Iterable[str]:
     if len(found) != min(top.size, len(top.rows)):
         yield f"{len(found)} rows of {len(top.rows)}, at most {top.size}"
     yield from (f"shown only: {dict(each)}" for each in _less(map(_key, found), map(_key, top.rows)))

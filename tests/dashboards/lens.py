@@ -168,6 +168,10 @@ class Layer:
         )
         return by["columnId"] + nested
 
+    def _depth(self, name: str) -> int:
+        """A formula is computed from a math column, and that from figures."""
+        return 1 + max(map(self._depth, self.columns[name].get("references", ())), default=0)
+
     def _read(self, bucket: Json, groups: list[str], row: Row) -> Iterator[Row]:
         if groups:
             first, *rest = groups
@@ -175,9 +179,8 @@ class Layer:
                 yield from self._read(below, rest, {**row, first: key})
             return
         values = {name: _value(column, bucket, name) for name, column in self.measures.items()}
-        for name, column in self.columns.items():
-            if column["operationType"] in _COMPUTED:
-                values[name] = compute(column, values)
+        for name in sorted(self.columns.keys() - {*self.groups, *values}, key=self._depth):
+            values[name] = compute(self.columns[name], values)
         yield {**row, **values}
 
 
@@ -246,5 +249,8 @@ def _value(column: Json, bucket: Json, name: str) -> Any:
 def _buckets(buckets: Any) -> Iterator[tuple[Any, Json]]:
     if isinstance(buckets, dict):
         yield from buckets.items()
-    else:
-        yield from ((bucket.get("key_as_string", bucket["key"]), bucket) for bucket in buckets)
+        return
+    for bucket in buckets:
+        if bucket["doc_count"]:  # an hour without anything
+            flag = bucket.get("key_as_string") in {"true", "false"}
+            yield bucket["key_as_string" if flag else "key"], bucket

@@ -12,25 +12,37 @@ import orjson
 from elasticsearch import AsyncElasticsearch, Elasticsearch
 from elasticsearch.helpers import bulk
 
+from agents.read_readiness import ReadReadiness
 from deploy.demo.generate import HOURS, INTERVAL, SEED, window_until, write_sample
+from pipeline import index_policies, index_readiness, index_recommendations
+from pipeline.applies_to import AppliesTo
 from pipeline.decode import Limits
-from pipeline.edges import NOTHING, Kept, roll_up
+from pipeline.edges import NOTHING, roll_up
 from pipeline.edges_section import Edges
 from pipeline.facts import Facts
 from pipeline.flow import Message
 from pipeline.flow_files import read_blocks
 from pipeline.index import put_templates, write
-from pipeline.index_recommendations import document_of, index_of
+from pipeline.index_policies import Published
 from pipeline.judge import Judge
+from pipeline.kept import Kept
 from pipeline.observe import observe
 from pipeline.policy.load import load_paths
 from pipeline.policy.policies import Policies
 from pipeline.policy.revision import to_policies
+from pipeline.policy.selector import parse
 from pipeline.process import Processed, process
+from pipeline.readiness import readiness
+from pipeline.readiness_document import document_of
 from pipeline.recommend.learn import Window
 from pipeline.recommend.offline import Lessons
 from pipeline.recommend.recommend import recommend
 from pipeline.recommend.recommendation import Options
+from pipeline.revisions import Revision
+from pipeline.settings import Settings
+from pipeline.staged_policies import staged_policies
+from pipeline.threats import Threats
+from pipeline.unjudged_policies import unjudged_policies
 from tests.dashboards.context import Context
 
 FLOWS = 12_000
@@ -43,9 +55,10 @@ MAX_CELLS = 4_096
 type Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """What is in Elasticsearch under `cluster`: `flows` are its flow documents, counted by whoever asks."""
+    """What is in Elasticsearch under `cluster`: `flows` are its flow documents, counted by whoever asks,
+    and `recommendations` what was recommended from them."""
 
     cluster: str
     start: int  # ms since the epoch
@@ -53,14 +66,21 @@ class Sample:
     policies: Policies
     facts: Facts
     flows: tuple[Document, ...]
+    recommendations: tuple[Document, ...]
+    chosen: tuple[str, str] | None = None
 
     @property
     def context(self) -> Context:
         return Context(self.cluster, self.start, self.end)
 
     def where(self, name: str, value: str) -> "Sample":
-        """With those flows alone that have this value in a field, or in its list."""
-        return replace(self, flows=tuple(each for each in self.flows if value in listed(each, name)))
+        """With those documents alone that have this value in a field, or in its list."""
+        return replace(
+            self,
+            flows=tuple(each for each in self.flows if value in listed(each, name)),
+            recommendations=tuple(each for each in self.recommendations if value in listed(each, name)),
+            chosen=(name, value),
+        )
 
 
 def listed(document: Document, name: str) -> list[Any]:
@@ -81,14 +101,18 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
     judge = Judge(policies, facts, cluster, window.at(CHANGED_AT) * 1000, MAX_CELLS)
     processed = [process(block, judge, None, Limits()) for block in read_blocks([str(written.flow_log)])]
     assert not any(each.rejects for each in processed)
-    observed = [each for part in processed for each in _observe(part)]
+    observed = [each for part in processed for each in _observe(part, judge)]
     asyncio.run(_write_flows(url, processed))
+    recommended = list(_recommendations(cluster, policies, facts, observed))
     with Elasticsearch(url) as client:
         bulk(client, _edges(cluster, observed))
-        bulk(client, _recommendations(cluster, policies, facts, observed))
+        bulk(client, _policies(cluster, policies, facts))
+        bulk(client, recommended)
         client.indices.refresh(index=f"flowtier_*.{cluster}*")
+    asyncio.run(_write_readiness(url, cluster, policies, facts))
     flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
-    return Sample(cluster, window.start * 1000, window.end * 1000, policies, facts, flows)
+    documents = tuple(each["_source"] for each in recommended)
+    return Sample(cluster, window.start * 1000, window.end * 1000, policies, facts, flows, documents)
 
 
 async def _write_flows(url: str, processed: Iterable[Processed]) -> None:
@@ -98,20 +122,51 @@ async def _write_flows(url: str, processed: Iterable[Processed]) -> None:
             assert not (await write(client, each.documents)).rejects
 
 
-def _observe(part: Processed) -> list[tuple[str, bytes]]:
-    return observe(part.batch, part.verdicts, part.resolved, INTERVAL * 1000)
+def _observe(part: Processed, judge: Judge) -> list[tuple[str, bytes]]:
+    threats = Threats(judge.policies.network_sets, parse(THREATS))
+    return observe(part.batch, part.verdicts, part.resolved, INTERVAL * 1000, judge.changed_at, threats)
 
 
 def _edges(cluster: str, observed: Iterable[tuple[str, bytes]]) -> Iterator[Document]:
     messages = [
-        Message(value, "observations", hash(namespace) % PARTITIONS, offset, 0)
+        Message(value, "observations", len(namespace) % PARTITIONS, offset, 0)
         for offset, (namespace, value) in enumerate(observed)
     ]
-    rolled_up = roll_up(messages, Kept(cluster, Edges(threat_selector=THREATS)), END.timestamp())
+    rolled_up = roll_up(messages, Kept(cluster, Edges()), END.timestamp())
     assert not rolled_up.unreadable
     for place, added in rolled_up.added.items():
         body = orjson.loads(added.document(NOTHING.with_(added).figures))
         yield {"_index": place.index, "_id": place.id, "_source": body}
+
+
+def _policies(cluster: str, policies: Policies, facts: Facts) -> Iterator[Document]:
+    at = END.timestamp() - HOURS * 3_600
+    revision = Revision(
+        revision=policies.revision, content="", resources=0, source="sample", commit="c0ffee", published=at
+    )
+    applies_to = AppliesTo(facts, END.timestamp())
+    for name, body in index_policies.documents_of(policies, Published(revision, 1), applies_to, cluster):
+        yield {
+            "_index": index_policies.index_of(cluster),
+            "_id": name,
+            "_source": msgspec.to_builtins(body),
+        }
+
+
+async def _write_readiness(url: str, cluster: str, policies: Policies, facts: Facts) -> None:
+    """As the worker tells of it, but at the end of the sample."""
+    settings, at = Settings().model_copy(update={"cluster": cluster}), int(END.timestamp() * 1000)
+    async with AsyncElasticsearch(url) as client:
+        reader = ReadReadiness(settings, client)
+        revisions = await reader.revisions(policies)
+        assert revisions
+        index = index_readiness.index_of(cluster)
+        for staged in staged_policies(revisions, unjudged_policies(policies, facts)):
+            figures = await reader.figures(staged)
+            told = readiness(figures, settings.readiness)
+            body = document_of(staged, figures, told, cluster, policies.revision, at)
+            await client.index(index=index, id=staged.policy, document=msgspec.to_builtins(body))
+        await client.indices.refresh(index=index)
 
 
 def _recommendations(
@@ -121,5 +176,5 @@ def _recommendations(
     lessons.take(value for _, value in observed)
     options = Options()
     for each in recommend(lessons.known(options.lookback_days), policies, facts, options, {}):
-        body = msgspec.to_builtins(document_of(each, cluster))
-        yield {"_index": index_of(cluster), "_id": each.name, "_source": body}
+        body = msgspec.to_builtins(index_recommendations.document_of(each, cluster))
+        yield {"_index": index_recommendations.index_of(cluster), "_id": each.name, "_source": body}

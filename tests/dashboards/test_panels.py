@@ -1,6 +1,7 @@
 """Every panel asks for fields that are there and filled, and gets what an independent count says."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
@@ -29,7 +30,7 @@ def within(dashboard: Dashboard, context: Context) -> Context:
     return replace(context, filters=dashboard.filters, query=dashboard.query)
 
 
-def ask(client: Elasticsearch, question: Question, context: Context) -> list[dict]:
+def ask(client: Elasticsearch, question: Question, context: Context) -> list[dict[str, Any]]:
     index, body = question.request(within(question.dashboard, context))
     return question.rows(client.search(index=index, **body).body)
 
@@ -101,7 +102,7 @@ def test_it_is_empty_where_no_index_is(question: Question, sample: Sample, clien
     assert is_empty(ask(client, question, replace(sample.context, cluster=NOWHERE)))
 
 
-def is_empty(rows: list[dict]) -> bool:
+def is_empty(rows: list[dict[str, Any]]) -> bool:
     """Whether no row has a figure but 0: a metric and a filter have one row even of nothing."""
     figures = (value for row in rows for value in row.values() if not isinstance(value, str))
     return not any(figures)

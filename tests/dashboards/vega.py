@@ -52,42 +52,47 @@ def fields_of_body(body: Any) -> set[str]:
 
 
 def rows(body: Json, answer: Json) -> Iterator[Row]:
-    """An answer laid flat: a row for each innermost bucket, with the keys and figures on the way to it by
-    the names of their aggregations; documents where the body asks for these."""
+    """An answer laid flat: a row for each bucket that has figures of its own, with the aggregations on the
+    way to it (`at`), their keys, and the figures; documents where the body asks for these."""
     if body.get("size", 10):
         yield from (hit["_source"] for hit in answer["hits"]["hits"])
         return
-    yield from _flat(_aggs(body), answer.get("aggregations", {}), {})
+    yield from _flat(_aggs(body), answer.get("aggregations", {}), (), ())
 
 
-def _flat(aggs: Json, found: Json, row: Row) -> Iterator[Row]:
-    nested = {}
+def _flat(aggs: Json, found: Json, at: tuple[str, ...], keys: tuple[Any, ...]) -> Iterator[Row]:
+    figures = dict(_figures(aggs, found))
+    if figures:
+        yield {"at": ">".join(at), "keys": keys, **figures}
     for name, each in aggs.items():
-        if name not in found:
+        if name not in found or not _splits(each):
             continue
-        if "buckets" in found[name] or (_aggs(each) and "filter" in each):
-            nested[name] = each
-        else:
-            row = {**row, name: _figure(found[name])}
-    if not nested:
-        if row:
-            yield row
-        return
-    for name, each in nested.items():
-        buckets = found[name].get("buckets")
-        if buckets is None:  # a filter
-            yield from _flat(_aggs(each), found[name], row)
+        if "filter" in each:
+            yield from _flat(_aggs(each), found[name], at, keys)
             continue
+        buckets = found[name]["buckets"]
         listed = buckets.items() if isinstance(buckets, dict) else ((b["key"], b) for b in buckets)
         for key, bucket in listed:
-            keys = key if isinstance(key, dict) else {name: key}
-            yield from _flat(_aggs(each), bucket, {**row, **keys, f"{name}.count": bucket["doc_count"]})
+            yield from _flat(_aggs(each), bucket, (*at, name), (*keys, key))
 
 
-def _figure(found: Json) -> Any:
-    if "hits" in found:
-        return [hit.get("_source") or hit.get("fields") for hit in found["hits"]["hits"]]
-    return found.get("value", found.get("doc_count"))
+def _figures(aggs: Json, found: Json) -> Iterator[tuple[str, Any]]:
+    for name, each in aggs.items():
+        if name not in found or _splits(each):
+            continue
+        if "filter" in each:
+            yield from ((f"{name}.{inner}", value) for inner, value in _figures(_aggs(each), found[name]))
+        elif "top_hits" in each:
+            yield name, [hit["_source"] for hit in found[name]["hits"]["hits"]]
+        else:
+            yield name, found[name]["value"]
+
+
+def _splits(agg: Json) -> bool:
+    """Whether there are buckets in it: by its own kind, or within a filter."""
+    if "filter" in agg:
+        return any(_splits(each) for each in _aggs(agg).values())
+    return not agg.keys().isdisjoint(("terms", "filters", "date_histogram", "composite"))
 
 
 def _aggs(body: Json) -> Json:
