@@ -107,16 +107,20 @@ def _mapping(each: Field) -> dict[str, Any]:
     return mapping if each.searched else mapping | {"index": False}
 
 
-async def put_templates(client: AsyncElasticsearch, shards: int = 1, replicas: int = 0) -> None:
-    """Install the index templates; an existing one is replaced, and holds for indices made from now on."""
-    templates = {
+def templates(shards: int, replicas: int) -> dict[str, dict[str, Any]]:
+    """Every index template, by its name."""
+    return {
         _TEMPLATE: index_template(shards, replicas),
         index_recommendations.TEMPLATE: index_recommendations.index_template(replicas),
         index_policies.TEMPLATE: index_policies.index_template(replicas),
         index_readiness.TEMPLATE: index_readiness.index_template(replicas),
         **index_edges.templates(shards, replicas),
     }
-    for name, template in templates.items():
+
+
+async def put_templates(client: AsyncElasticsearch, shards: int = 1, replicas: int = 0) -> None:
+    """Install the index templates; an existing one is replaced, and holds for indices made from now on."""
+    for name, template in templates(shards, replicas).items():
         await client.indices.put_index_template(name=name, **template)
 
 
