@@ -55,10 +55,10 @@ class ReadReadiness:
             policies |= {each["policy"]: _shared(each, like.get(each["policy"])) for each in page}
         return IndexedRevision(revision, since, policies)
 
-    async def figures(self, staged: Staged) -> Figures:
+    async def figures(self, staged: Staged, at: int) -> Figures:
         seen = await self._client.search(**query.seen_request(self._cluster, staged))
         cut, opened = [await self._effect(staged, effect) for effect in ("staged_deny", "staged_allow")]
-        return query.figures_of(staged, seen.body, cut, opened)
+        return query.figures_of(staged, seen.body, cut, opened, at)
 
     async def _effect(self, staged: Staged, effect: str) -> query.Edges:
         edges: query.Edges = defaultdict(Traffic)

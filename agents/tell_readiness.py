@@ -83,7 +83,7 @@ class TellReadiness(Service):
         return True
 
     async def _document(self, staged: Staged, revision: str, at: int) -> dict[str, Any]:
-        figures = await self._read.figures(staged)
+        figures = await self._read.figures(staged, at)
         told = readiness(figures, self._settings.readiness)
         return document_of(staged, figures, told, self._settings.cluster, revision, at)
 

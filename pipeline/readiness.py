@@ -18,7 +18,8 @@ class Figures:
     Its workloads are those whose traffic it may change (`Staged.workloads`); their flows are those in its
     directions. `hours_of_week` are those in which its workloads had flows, `hours_of_week_active` those in
     which they had any since flows are kept, `hours_of_week_watched` those in which anybody had.
-    `unjudged`: why no verdict tells of it at all.
+    `hours_behind`: how long ago the newest hour began in which anybody had flows. `unjudged`: why verdicts
+    do not tell all of it.
     """
 
     unjudged: str | None = None
@@ -26,6 +27,7 @@ class Figures:
     hours_of_week: int = 0
     hours_of_week_active: int = 0
     hours_of_week_watched: int = 0
+    hours_behind: int = 0
     edges_cut: int = 0
     connections_cut: int = 0
     bytes_cut: int = 0
@@ -97,6 +99,8 @@ def _unseen(figures: Figures, limits: ReadinessLimits) -> Iterator[str]:
     if figures.hours_of_week_watched < limits.hours_of_week:
         hours = f"{figures.hours_of_week_watched} of {limits.hours_of_week} hours of the week"
         yield f"Flows were judged in {hours}."
+    if figures.hours_behind > limits.hours_behind:
+        yield f"What is known ends {figures.hours_behind:,} hours ago."
 
 
 def _safe(figures: Figures) -> str:

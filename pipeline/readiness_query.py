@@ -14,6 +14,7 @@ type Policies = Mapping[str, PolicyDocument]  # by name
 type Edges = defaultdict[str, Traffic]  # by the hash of the edge
 
 _REVISIONS, _DOCUMENTS, _BUCKETS, _REASONS = 10_000, 1_000, 5_000, 100  # at most, of one answer
+_HOUR_MS = 3_600_000
 _PRECISION = 40_000  # distinct edges that are counted nearly exactly
 # What only some of the shards answer would look as if less were cut.
 WHOLE: Request = {"size": 0, "allow_partial_search_results": False}
@@ -82,7 +83,8 @@ def seen_request(cluster: str, staged: Staged) -> Request:
         "unknown": {"filter": unknown, "aggs": {**_FLOWS, **reasons}},
     }
     active = {"filter": {"bool": {"filter": [workloads, directions]}}, "aggs": {"hours": _hours()}}
-    aggs = {"since": {"filter": _since(staged), "aggs": since}, "active": active}
+    newest = {"max": {"field": "@timestamp"}}
+    aggs = {"since": {"filter": _since(staged), "aggs": since}, "active": active, "newest": newest}
     return {"index": edges_index(cluster), **WHOLE, "aggs": aggs}
 
 
@@ -121,8 +123,8 @@ def denied_of(answer: Answer) -> dict[str, int]:
     return {each["key"]: each["edges"]["value"] for each in buckets(answer, "policies")}
 
 
-def figures_of(staged: Staged, seen: Answer, cut: Edges, opened: Edges) -> Figures:
-    """The figures that the answers make together."""
+def figures_of(staged: Staged, seen: Answer, cut: Edges, opened: Edges, at: int) -> Figures:
+    """The figures that the answers make together, at a time (ms)."""
     if "aggregations" not in seen:  # there is no index yet
         return Figures(unjudged=staged.unjudged, **_workloads(staged, ()))
     since, active = seen["aggregations"]["since"], seen["aggregations"]["active"]
@@ -133,6 +135,7 @@ def figures_of(staged: Staged, seen: Answer, cut: Edges, opened: Edges) -> Figur
         hours_of_week=len(judged["hours"]["buckets"]),
         hours_of_week_active=len(active["hours"]["buckets"]),
         hours_of_week_watched=len(since["hours"]["buckets"]),
+        hours_behind=(at - (_time(seen["aggregations"]["newest"]) or 0)) // _HOUR_MS,
         edges_cut=len(cut),
         connections_cut=sum(traffic.counted[0] for traffic in cut.values()),
         bytes_cut=sum(traffic.counted[1] for traffic in cut.values()),

@@ -14,6 +14,9 @@ class ReadinessLimits(Section):
     hours_of_week: int = Field(
         168, ge=1, le=168, description="hours of the week in which flows of the cluster were judged, at least"
     )
+    hours_behind: Positive = Field(
+        3, description="hours that the newest flow of the cluster may be behind the clock, at most"
+    )
     unknown_share: Share = Field(
         0.001, description="share of its workloads' flows for which its effect is unknown, at most"
     )

@@ -18,6 +18,7 @@ from pipeline.staged_policies import Staged
 from tests.agents.rolled_up import DAY, HOUR, edge, put_edges, put_policies
 
 MONDAY = 1_790_553_600_000 - 1_790_553_600_000 % (7 * DAY) + 4 * DAY
+AT = MONDAY + 11 * DAY + 12_345
 CART = Staged("snp:shop/cart", "default", "shop", ("shop/api", "shop/cart"), ("ingress",), None)
 OTHER = 'snp:shop/ö "other"'
 
@@ -91,6 +92,7 @@ def counted(documents: list[dict[str, Any]], staged: Staged) -> Figures:
         hours_of_week=len({each["hour_of_week"] for each in ours}),
         hours_of_week_active=len(active),
         hours_of_week_watched=len({each["hour_of_week"] for each in recent}),
+        hours_behind=(AT - max(each["@timestamp"] for each in documents)) // HOUR,
         edges_cut=len(cut),
         connections_cut=sum(each[0] for each in cut),
         bytes_cut=sum(each[1] for each in cut),
@@ -119,7 +121,7 @@ async def test_the_figures_are_those_of_a_count_one_by_one(reader, search, uniqu
         replace(CART, directions=()),
         replace(CART, since=MONDAY + 100 * DAY),
     ):
-        assert await reader.figures(staged) == counted(documents, staged)
+        assert await reader.figures(staged, AT) == counted(documents, staged)
 
 
 async def test_edges_that_are_more_than_one_page_are_all_counted(reader, search, unique):
@@ -129,13 +131,13 @@ async def test_edges_that_are_more_than_one_page_are_all_counted(reader, search,
         for reporter in ("src", "dst")
     ]
     await put_edges(search, unique, many)
-    figures = await reader.figures(CART)
+    figures = await reader.figures(CART, AT)
     assert (figures.edges_cut, figures.connections_cut, figures.bytes_cut) == (6_000, 6_000, 660_000)
     assert await reader.denied_edges([CART.policy]) == {CART.policy: 0}  # of the day level
 
 
 async def test_where_nothing_was_rolled_up_yet_all_workloads_are_silent(reader):
-    assert await reader.figures(CART) == Figures(workloads=2, silent_workloads=CART.workloads)
+    assert await reader.figures(CART, AT) == Figures(workloads=2, silent_workloads=CART.workloads)
     assert await reader.denied_edges([CART.policy]) == {CART.policy: 0}
 
 
@@ -149,7 +151,7 @@ async def test_an_index_that_answers_in_part_is_no_answer(reader, search, unique
     )
     try:
         with pytest.raises(ApiError):
-            await reader.figures(CART)
+            await reader.figures(CART, AT)
     finally:
         await search.indices.delete(index=name)
 

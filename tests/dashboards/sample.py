@@ -162,7 +162,7 @@ async def _write_readiness(url: str, cluster: str, policies: Policies, facts: Fa
         assert revisions
         index = index_readiness.index_of(cluster)
         for staged in staged_policies(revisions, unjudged_policies(policies, facts)):
-            figures = await reader.figures(staged)
+            figures = await reader.figures(staged, at)
             told = readiness(figures, settings.readiness)
             body = document_of(staged, figures, told, cluster, policies.revision, at)
             await client.index(index=index, id=staged.policy, document=msgspec.to_builtins(body))

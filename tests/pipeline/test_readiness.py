@@ -44,6 +44,7 @@ def figures(draw, most=10_000):
         hours_of_week=draw(st.one_of(st.just(active), st.integers(0, active))),
         hours_of_week_active=active,
         hours_of_week_watched=draw(st.one_of(st.just(168), st.integers(0, 168))),
+        hours_behind=draw(st.one_of(st.just(0), st.integers(0, 5))),
         edges_cut=draw(st.one_of(st.just(0), number)),
         connections_cut=draw(number),
         flows_judged=judged,
@@ -62,6 +63,7 @@ def is_enough(seen: Figures) -> bool:
         and seen.days >= 7
         and seen.hours_of_week == seen.hours_of_week_active
         and seen.hours_of_week_watched == 168
+        and seen.hours_behind <= 3
         and seen.workloads > 0
         and not seen.silent_workloads
     )
@@ -81,6 +83,7 @@ LESS_SAFE = [
     lambda seen: replace(seen, hours_of_week=max(seen.hours_of_week - 1, 0)),
     lambda seen: replace(seen, hours_of_week_active=min(seen.hours_of_week_active + 1, 168)),
     lambda seen: replace(seen, hours_of_week_watched=max(seen.hours_of_week_watched - 1, 0)),
+    lambda seen: replace(seen, hours_behind=seen.hours_behind + 1),
     lambda seen: replace(seen, silent_workloads=(*seen.silent_workloads, "shop/c")),
     lambda seen: replace(seen, workloads=0),
     lambda seen: replace(seen, unjudged="its stagedAction is Ignore"),
@@ -104,6 +107,6 @@ def test_a_reason_speaks_of_all_that_is_short(seen):
 @given(figures(), st.integers(1, 30), st.integers(1, 168), st.floats(0, 0.5))
 def test_wider_limits_never_make_it_less_safe(seen, days, hours, share):
     narrow = ReadinessLimits(days=days, hours_of_week=hours, unknown_share=share)
-    wide = ReadinessLimits(days=1, hours_of_week=1, unknown_share=0.9)
+    wide = ReadinessLimits(days=1, hours_of_week=1, unknown_share=0.9, hours_behind=5)
     before, after = (SAFER.index(readiness(seen, each).word) for each in (narrow, wide))
     assert after >= before
