@@ -1,4 +1,4 @@
-"""What the chain costs from Kafka's bytes to Elasticsearch's: decode ▸ resolve ▸ evaluate ▸ annotate."""
+"""What the chain costs from Kafka's bytes to Elasticsearch's: decode ▸ resolve ▸ evaluate ▸ annotate, observe."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,15 @@ from pipeline.flow import FlowBatch, Message
 from pipeline.index import bulk_body
 from pipeline.judge import Judge
 from pipeline.match.verdict import Verdicts
+from pipeline.observe import HOUR_MS, observe
+from pipeline.recommend.offline import NO_THREATS
+from pipeline.resolve import Resolved
 from tests.benchmarks import second_opinion
 from tests.benchmarks.costs import Costs
 from tests.benchmarks.inputs import MANY, POLICIES, Sample, in_full, messages, one_by_one, sample, short
 
 RUNS, BATCH_FLOWS = 7, 15_000
-STAGES = ("decode", "resolve and evaluate", "annotate", "bulk body")
+STAGES = ("decode", "resolve and evaluate", "annotate", "observe", "bulk body")
 FORMS = {
     "aggregated, in full": in_full,
     "aggregated, without labels and what says nothing": short,
@@ -77,15 +80,17 @@ def _run(batches: Sequence[Sequence[Message]], judge: Judge, costs: Costs, suffi
     classes = 0
     for batch in batches:
         flows = costs.measure(f"decode{suffix}", decode, batch, None, Limits()).batch
-        verdicts = costs.measure(f"resolve and evaluate{suffix}", _verdicts, judge, flows)
+        verdicts, resolved = costs.measure(f"resolve and evaluate{suffix}", _verdicts, judge, flows)
         documents = costs.measure(f"annotate{suffix}", annotate, flows, verdicts, "bench", 0)
+        costs.measure(f"observe{suffix}", observe, flows, verdicts, resolved, HOUR_MS, 0, NO_THREATS)
         costs.measure(f"bulk body{suffix}", bulk_body, documents)
         classes += verdicts.classes
     return classes
 
 
-def _verdicts(judge: Judge, flows: FlowBatch) -> Verdicts:
-    return judge.evaluate(flows, judge.resolve(flows))
+def _verdicts(judge: Judge, flows: FlowBatch) -> tuple[Verdicts, Resolved]:
+    resolved = judge.resolve(flows)
+    return judge.evaluate(flows, resolved), resolved
 
 
 def _checked(batch: Sequence[Message], judge: Judge) -> int:

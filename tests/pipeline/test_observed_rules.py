@@ -33,7 +33,6 @@ FLOW = {
     "num_flows": 5,
     "num_flows_started": 3,
 }
-ANY: dict[str, Any] = {}
 NET = {"destination": {"nets": ["203.0.113.0/24"]}}
 PORT = {"protocol": "TCP", "destination": {"ports": [443]}}
 
@@ -160,3 +159,20 @@ def test_what_many_flows_match_is_the_sum_of_what_each_matches(revisions: list[P
                     counter[*name, "certain"] += rule["flows"]
                     counter[*name, "possible"] += rule["possible"]
     assert together == apart
+
+
+def test_sets_of_rules_do_not_fill_the_memory_and_are_counted_all_the_same(monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.judge.MAX_RULES", 50)
+    ports = range(1, 41)
+    rules = [{"action": "Allow", "protocol": "TCP", "destination": {"ports": [port]}} for port in ports]
+    judge = judge_of(policy("p", *rules, {"action": "Log"}))
+    found, most = Counter[tuple[str, int]](), 0
+    for port in ports:
+        batch = [FLOW | {"dest_port": port}, FLOW | {"dest_port": 50_000}]
+        found += Counter({name: flows for name, (flows, _) in hits(observed(judge, batch)).items()})
+        assert judge._evaluator
+        most = max(most, judge._evaluator.rule_sets.held)
+    assert 50 < most < 55
+    assert found == {("gnp:p", number): 1 for number in range(len(rules))} | {
+        ("gnp:p", len(rules)): 2 * len(ports)
+    }
