@@ -1,6 +1,7 @@
 """Kibana's HTTP API, as far as dashboards are pushed: its version, its spaces, its saved objects."""
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -49,15 +50,14 @@ async def import_objects(kibana: Kibana, ndjson: bytes, *, overwrite: bool) -> I
 
 @asynccontextmanager
 async def _session(kibana: Kibana) -> AsyncIterator[aiohttp.ClientSession]:
-    headers, auth = dict(_HEADERS), None
+    headers = dict(_HEADERS)
     if kibana.api_key:
         headers["authorization"] = f"ApiKey {kibana.api_key.get_secret_value()}"
     if kibana.username and kibana.password:
-        auth = aiohttp.BasicAuth(kibana.username, kibana.password.get_secret_value(), "utf-8")
+        login = f"{kibana.username}:{kibana.password.get_secret_value()}"
+        headers["authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
     connector = aiohttp.TCPConnector(ssl=kibana.ssl_context() or True)
-    async with aiohttp.ClientSession(
-        headers=headers, auth=auth, connector=connector, timeout=_TIMEOUT
-    ) as session:
+    async with aiohttp.ClientSession(headers=headers, connector=connector, timeout=_TIMEOUT) as session:
         yield session
 
 

@@ -1,11 +1,15 @@
 """The servers in containers, for a machine that has Docker and no Java."""
 
-from collections.abc import Mapping
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import docker
 from docker.errors import DockerException, NotFound
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
 
 from deploy.local.ports import free_port
 from deploy.local.probes import PROBES
@@ -13,6 +17,7 @@ from tests.waiting import until
 
 KAFKA = "apache/kafka:4.4.0"
 ELASTICSEARCH = "docker.elastic.co/elasticsearch/elasticsearch:9.5.4"
+KIBANAS = ("8.19.0", "9.5.4")
 
 
 def available() -> bool:
@@ -36,6 +41,30 @@ def start() -> dict[str, dict[str, str]]:
         "addresses": {"kafka": bootstrap, "elasticsearch": url},
         "containers": {"kafka": kafka, "elasticsearch": elasticsearch},
     }
+
+
+@contextmanager
+def kibana(version: str) -> Iterator[str]:
+    """The URL of a Kibana of this version, with an Elasticsearch of its own."""
+    port, single = free_port(), {"discovery.type": "single-node", "xpack.security.enabled": "false"}
+    with Network() as network:
+        search = DockerContainer(f"docker.elastic.co/elasticsearch/elasticsearch:{version}")
+        search.with_network(network).with_network_aliases("search").with_env("ES_JAVA_OPTS", "-Xmx1g")
+        for name, value in single.items():
+            search.with_env(name, value)
+        shown = DockerContainer(f"docker.elastic.co/kibana/kibana:{version}").with_bind_ports(5601, port)
+        shown.with_network(network).with_env("ELASTICSEARCH_HOSTS", "http://search:9200")
+        with search, shown:
+            url = f"http://127.0.0.1:{port}"
+            until(lambda: _is_up(url), seconds=300)
+            yield url
+
+
+def _is_up(kibana: str) -> bool:
+    with suppress(OSError, ValueError), urllib.request.urlopen(f"{kibana}/api/status", timeout=5) as answer:
+        level: str = json.load(answer)["status"]["overall"]["level"]
+        return level == "available"
+    return False
 
 
 def stop(ids: Mapping[str, str]) -> None:
