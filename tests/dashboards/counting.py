@@ -1,6 +1,6 @@
 """Flow documents counted in plain Python: what the roll-ups should say, by none of their code."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import ip_address
 from itertools import product
@@ -13,6 +13,7 @@ from tests.dashboards.sample import Document, Sample, listed
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+HALF_HOUR_MS = HOUR_MS // 2
 MISSING = "__missing__"
 FEED = "threat-feed"
 
@@ -122,6 +123,7 @@ def _record(flow: Document, nets: "frozenset[Any]") -> Record:
     local = dest if reporter == "dst" else source
     return {
         **flow,
+        "half_hour": ms // HALF_HOUR_MS * HALF_HOUR_MS,
         "hour": ms // HOUR_MS * HOUR_MS,
         "day": ms // DAY_MS * DAY_MS,
         "source_workload": source[1],
@@ -154,10 +156,3 @@ def _is_threat(flow: Document, side: str, nets: Iterable[Any]) -> bool:
 
 def _threats(policies: Policies) -> frozenset[Any]:
     return frozenset(net for each in policies.network_sets if each.name == FEED for net in each.nets)
-
-
-def rows_of(documents: Iterable[Document], columns: Iterable[str]) -> Iterator[Row]:
-    """What a saved search shows of documents."""
-    for each in documents:
-        found = {name: listed(each, name) for name in columns}
-        yield {name: value[0] if len(value) == 1 else value or None for name, value in found.items()}

@@ -2,13 +2,25 @@
 
 from collections.abc import Callable
 
-from tests.dashboards import expected_staged_impact
-from tests.dashboards.comparing import Row, Top
+from tests.dashboards import (
+    expected_flow_logs,
+    expected_overview,
+    expected_recommendations,
+    expected_staged_impact,
+    expected_threats,
+)
+from tests.dashboards.comparing import Row
 from tests.dashboards.sample import Sample
 
-_BY_DASHBOARD = {"flowtier-staged-impact": expected_staged_impact.EXPECTED}
+_BY_DASHBOARD = {
+    "flowtier-overview": expected_overview.EXPECTED,
+    "flowtier-staged-impact": expected_staged_impact.EXPECTED,
+    "flowtier-flow-logs": expected_flow_logs.EXPECTED,
+    "flowtier-recommendations": expected_recommendations.EXPECTED,
+    "flowtier-threats": expected_threats.EXPECTED,
+}
 
-EXPECTED: dict[str, Callable[[Sample], list[Row] | Top]] = {
+EXPECTED: dict[str, Callable[[Sample], list[Row]]] = {
     f"{dashboard}/{panel}": count
     for dashboard, panels in _BY_DASHBOARD.items()
     for panel, count in panels.items()

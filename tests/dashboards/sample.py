@@ -45,12 +45,25 @@ from pipeline.threats import Threats
 from pipeline.unjudged_policies import unjudged_policies
 from tests.dashboards.context import Context
 
-FLOWS = 12_000
+FLOWS = 8_000
 PARTITIONS = 4
 END = datetime(2026, 1, 13, 2, tzinfo=UTC)  # a Tuesday
 THREATS = "feed == 'threat'"
 CHANGED_AT = 0.31  # share of the window: some flows of that interval disagree with the policies since
 MAX_CELLS = 4_096
+
+SILENT = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: archive-0
+  namespace: batch
+  generateName: archive-
+  labels: {app: archive}
+  creationTimestamp: '2026-01-04T04:28:56Z'
+spec: {serviceAccountName: default}
+status: {phase: Running, podIP: 10.0.67.2}
+"""  # a staged policy applies to it, and it says nothing
 
 type Document = dict[str, Any]
 
@@ -71,7 +84,8 @@ class Sample:
 
     @property
     def context(self) -> Context:
-        return Context(self.cluster, self.start, self.end)
+        """Up to when the last hour is over: that is when what was learned from it was known."""
+        return Context(self.cluster, self.start, self.end + 3_600_000)
 
     def where(self, name: str, value: str) -> "Sample":
         """With those documents alone that have this value in a field, or in its list."""
@@ -95,6 +109,7 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
     """Write the sample cluster, judge it, and index everything that the dashboards read."""
     window = window_until(END, HOURS, INTERVAL)
     written = write_sample(folder, window, FLOWS, SEED)
+    (written.facts / "silent.yaml").write_text(SILENT)
     loaded = load_paths([written.policies, written.facts])
     policies = to_policies(loaded)
     facts = Facts.from_resources(each.plain for each in loaded.facts)
