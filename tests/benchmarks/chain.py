@@ -1,4 +1,4 @@
-"""What the chain costs from Kafka's bytes to Elasticsearch's: decode ▸ resolve ▸ evaluate ▸ annotate, observe."""
+"""What the chain costs from Kafka's bytes to Elasticsearch's, stage by stage, and observing beside it."""
 
 from collections.abc import Sequence
 

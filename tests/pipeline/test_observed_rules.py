@@ -176,3 +176,14 @@ def test_sets_of_rules_do_not_fill_the_memory_and_are_counted_all_the_same(monke
     assert found == {("gnp:p", number): 1 for number in range(len(rules))} | {
         ("gnp:p", len(rules)): 2 * len(ports)
     }
+
+
+def test_rules_that_very_many_flows_match_come_in_parts_that_add_up(monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.observed_rules.AT_ONCE", 1)
+    judge = judge_of(policy("p", {"action": "Log"}, {"action": "Allow"} | PORT, {"action": "Deny"}))
+    (message,) = observed(judge, [FLOW, FLOW | {"dest_port": 80}, FLOW])
+    found: Counter[int] = Counter()
+    for rule in message["rules"]:
+        found[rule["rule"]] += rule["flows"]
+    assert found == {0: 3, 1: 2, 2: 3}
+    assert len(message["rules"]) > len(found)
