@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tests.dashboards import (
     expected_flow_logs,
+    expected_graphs,
     expected_overview,
     expected_recommendations,
     expected_staged_impact,
@@ -18,6 +19,7 @@ _BY_DASHBOARD = {
     "flowtier-flow-logs": expected_flow_logs.EXPECTED,
     "flowtier-recommendations": expected_recommendations.EXPECTED,
     "flowtier-threats": expected_threats.EXPECTED,
+    **expected_graphs.EXPECTED,
 }
 
 EXPECTED: dict[str, Callable[[Sample], list[Row]]] = {

@@ -71,7 +71,7 @@ type Document = dict[str, Any]
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """What is in Elasticsearch under `cluster`: `flows` are its flow documents, counted by whoever asks,
-    and `recommendations` what was recommended from them."""
+    `recommendations` what was recommended from them, and `rules` which rules were observed to match."""
 
     cluster: str
     start: int  # ms since the epoch
@@ -80,6 +80,7 @@ class Sample:
     facts: Facts
     flows: tuple[Document, ...]
     recommendations: tuple[Document, ...]
+    rules: tuple[Document, ...]
     chosen: tuple[str, str] | None = None
 
     @property
@@ -127,7 +128,8 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
     asyncio.run(_write_readiness(url, cluster, policies, facts))
     flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
     documents = tuple(each["_source"] for each in recommended)
-    return Sample(cluster, window.start * 1000, window.end * 1000, policies, facts, flows, documents)
+    start, end, rules = window.start * 1000, window.end * 1000, tuple(_rules(cluster, observed))
+    return Sample(cluster, start, end, policies, facts, flows, documents, rules)
 
 
 async def _write_flows(url: str, processed: Iterable[Processed]) -> None:
@@ -140,6 +142,12 @@ async def _write_flows(url: str, processed: Iterable[Processed]) -> None:
 def _observe(part: Processed, judge: Judge) -> list[tuple[str, bytes]]:
     threats = Threats(judge.policies.network_sets, parse(THREATS))
     return observe(part.batch, part.verdicts, part.resolved, INTERVAL * 1000, judge.changed_at, threats)
+
+
+def _rules(cluster: str, observed: Iterable[tuple[str, bytes]]) -> Iterator[Document]:
+    for namespace, value in observed:
+        about = {"cluster": cluster, "namespace": namespace}
+        yield from (each | about for each in orjson.loads(value)["rules"])
 
 
 def _edges(cluster: str, observed: Iterable[tuple[str, bytes]]) -> Iterator[Document]:

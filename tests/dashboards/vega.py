@@ -11,6 +11,7 @@ _CLAUSES = ("must", "filter", "must_not")
 _FIELD_NAMES = ("field", "sort_field")
 _FIELD_KEYS = ("term", "terms", "range", "match_phrase", "prefix")
 _AGGS = ("aggs", "aggregations")
+PLACE = ("position", "tier", "policy", "staged")  # what is compared of documents that an aggregation has
 
 type Row = dict[str, Any]
 
@@ -83,7 +84,8 @@ def _figures(aggs: Json, found: Json) -> Iterator[tuple[str, Any]]:
         if "filter" in each:
             yield from ((f"{name}.{inner}", value) for inner, value in _figures(_aggs(each), found[name]))
         elif "top_hits" in each:
-            yield name, [hit["_source"] for hit in found[name]["hits"]["hits"]]
+            documents = [hit["_source"] for hit in found[name]["hits"]["hits"]]
+            yield name, [tuple(document[field] for field in PLACE) for document in documents]
         else:
             yield name, found[name]["value"]
 
