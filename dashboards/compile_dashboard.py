@@ -14,6 +14,7 @@ from dashboards.as_exported import IDS, as_exported
 type Page = dict[str, Any]  # a dashboard's YAML
 
 _OWN = ("order", "look_for", "colours")  # keys that the library does not know
+_LINE = 200  # characters
 _SETTINGS = {"margins": True, "sync": {"cursor": True, "tooltips": True, "colors": True}}
 
 
@@ -60,9 +61,11 @@ def _links(page: Page, pages: Iterable[Page]) -> dict[str, Any]:
 
 
 def _look_for(page: Page) -> dict[str, Any]:
-    text = str(page["look_for"])
-    size = {"w": "whole", "h": 2 + text.count("\n")}
-    return {"title": "What to look for", "hide_title": True, "size": size, "markdown": {"content": text}}
+    """A list of what `look_for` says, with room for all of it on a screen of usual width."""
+    lines = str(page["look_for"]).splitlines()
+    size = {"w": "whole", "h": 2 + sum(-(-len(line) // _LINE) for line in lines)}
+    content = "\n".join(f"- {line}" for line in lines)
+    return {"title": "What to look for", "hide_title": True, "size": size, "markdown": {"content": content}}
 
 
 def _panel(panel: dict[str, Any]) -> dict[str, Any]:
