@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check up down status bench bench-soak dashboards lock
+.PHONY: help demo test test-faults check up down status bench bench-soak dashboards pictures lock
 
 venv := .venv
 python := $(venv)/bin/python
@@ -43,6 +43,9 @@ bench-soak: $(installed) ## a worker under load without end, for MINUTES=20: thr
 
 dashboards: $(installed) ## compile dashboards/*.yaml and vega/*.json to dashboards/build/flowtier.ndjson
 	@$(python) -m dashboards.compile
+
+pictures: $(installed) ## draw docs/pictures: the graphs of the sample cluster and of a large one, in Chromium
+	@$(python) -m tests.dashboards.graphs.pictures
 
 lock: $(installed) ## pin again what pyproject.toml asks for
 	@$(python) -m pip install --quiet pip-tools

@@ -1,5 +1,6 @@
 """Vega specs in a real browser as Kibana draws them: answers of Elasticsearch put in, calls taken down."""
 
+import base64
 import copy
 import json
 import shutil
@@ -8,12 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import vl_convert
 from elasticsearch import Elasticsearch
 from playwright.sync_api import ConsoleMessage, Page, sync_playwright
 
 from tests.dashboards.bundle import Json
 from tests.dashboards.context import Context
+from tests.dashboards.graphs.png import png
 from tests.dashboards.vega import request
 
 SPECS = Path(__file__).parents[3] / "dashboards" / "vega"
@@ -104,8 +107,11 @@ class Graph:
         return found
 
     def picture(self, file: Path) -> None:
-        self._page.mouse.move(0, 0)
-        self._page.locator("#panel").screenshot(path=file)
+        self._page.evaluate("document.getElementById('vg-tooltip-element')?.classList.remove('visible')")
+        shot = base64.b64encode(self._page.locator("#panel").screenshot()).decode()
+        width, values = self._page.evaluate("(shot) => pixels(shot)", shot)
+        rgba = np.frombuffer(base64.b64decode(values), dtype=np.uint8).reshape(-1, width, 4)
+        file.write_bytes(png(rgba[:, :, :3]))
 
     def _place(self, name: str, fields: Mapping[str, Any]) -> tuple[float, float]:
         found = self._page.evaluate("([name, fields]) => place(name, fields)", [name, fields])

@@ -28,11 +28,11 @@ class Count:
 
 
 def count(documents: Iterable[Json], ends: Callable[[Json], Between | None]) -> dict[Between, Count]:
-    """The documents by the edge of the graph that they belong to."""
+    """The documents by the edge that they belong to; what a host forwards is logged at its ends too."""
     found: defaultdict[Between, Count] = defaultdict(Count)
     for each in documents:
         between = ends(each)
-        if between is None:
+        if between is None or each["reporter"] == "fwd":
             continue
         edge = found[between]
         word = verdict(each)
@@ -48,13 +48,14 @@ def count(documents: Iterable[Json], ends: Callable[[Json], Between | None]) -> 
 def verdict(document: Json) -> str:
     """The worst that can be said of a document."""
     said = document["verdict"]
+    enforced, impact = said.get("enforced", {}).get("action"), said.get("impact")
     if document["threats"]:
         return "threat"
-    if "deny" in {document["action"], said["enforced"]["action"]}:
+    if "deny" in {document["action"], enforced}:
         return "denied"
-    if said.get("staged_deny") or said["impact"] == "newly_denied":
+    if said.get("staged_deny") or impact == "newly_denied":
         return "staged deny"
-    return "allowed" if said["enforced"]["action"] == "allow" and said["impact"] != "unknown" else "unknown"
+    return "allowed" if enforced == "allow" and impact != "unknown" else "unknown"
 
 
 def namespace(document: Json, side: str) -> str:

@@ -28,6 +28,7 @@ class End:
         }
 
 
+LARGEST = "team-atlas-00"  # of the large one's namespaces
 INTERNET = End("-", "pub", "net")
 THREAT = End("-", "threat-feed", "ns")
 VERDICTS = ("allowed", "denied", "staged deny", "unknown", "threat")
@@ -85,7 +86,7 @@ def large(seed: int = 6) -> Iterator[Json]:
     """30 namespaces with 500 workloads together: some large, most small, as they are."""
     chance = random.Random(seed)
     sizes = [60, 45, 35, 30, 25, *[13] * 20, *[9] * 5]
-    names = [f"team-{chance.choice(WORDS)}-{number:02}" for number in range(len(sizes))]
+    names = [f"team-{WORDS[number % len(WORDS)]}-{number:02}" for number in range(len(sizes))]
     members = {
         name: [End(name, f"{chance.choice(WORDS)}-{number}") for number in range(size)]
         for name, size in zip(names, sizes, strict=True)

@@ -8,11 +8,11 @@ import pytest
 from tests.dashboards.graphs import made
 from tests.dashboards.graphs.browser import SIZE, SPECS, answered
 from tests.dashboards.graphs.counting import WORDS, count, of_namespaces, within
-from tests.dashboards.graphs.reading import outside, overlaps
+from tests.dashboards.graphs.reading import drawn, expected, outside, overlaps
 
 LARGE = list(made.large())
-SMALL = next(each["source_namespace"] for each in LARGE if each["source_namespace"].endswith("-27"))
-LARGEST = next(each["source_namespace"] for each in LARGE if each["source_namespace"].endswith("-00"))
+SMALL = "team-delta-27"  # of 9 workloads
+LARGEST = made.LARGEST
 INDEX = "flowtier_edges.*.hour.*"  # Kibana finds a data view by its title
 
 
@@ -20,27 +20,6 @@ INDEX = "flowtier_edges.*.hour.*"  # Kibana finds a data view by its title
 def shown(graph, client, large):
     graph.show(answered("service-graph", client, large))
     return graph
-
-
-def drawn(graph):
-    """What the edges of a graph say, as counting.py has it."""
-    return {
-        (each["from_label"], each["to_label"]): (
-            each["connections"],
-            each["bytes"],
-            WORDS[each["worst"]],
-            [[each[f"s{rank}"], each[f"d{rank}"]] for rank in range(5)],
-        )
-        for each in graph.marks("link")
-    }
-
-
-def expected(counted):
-    return {
-        between: (each.connections, each.bytes, each.worst, list(each.by.values()))
-        for between, each in counted.items()
-        if between[0] != between[1]
-    }
 
 
 def test_edges_between_namespaces_are_those_of_the_documents(shown):
