@@ -32,6 +32,17 @@ _PROPERTIES: dict[str, Any] = {
     "silent_workloads": _KEYWORD,
     "first": _TIME,
     "last": _TIME,
+    # What edges are filtered by, so that the same filter leaves the policies that it is about.
+    "reporter": _KEYWORD,
+    "verdict": {
+        "properties": {
+            "namespace": _KEYWORD,
+            "impact": _KEYWORD,
+            "enforced": {"properties": {"tier": {"type": "alias", "path": "tier"}}},
+            "staged_deny": {"type": "alias", "path": "policy"},
+            "staged_allow": {"type": "alias", "path": "policy"},
+        }
+    },
 }
 
 

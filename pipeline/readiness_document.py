@@ -1,5 +1,6 @@
 """How ready a staged policy is ▸ its document: what the dashboards show, and where it stands."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from pipeline.staged_policies import Staged
 # Of two workers that tell of the same policy the later one is right; a document that was written again at
 # the same time is the same.
 _VERSION = "external_gte"
+_REPORTERS = {"egress": "src", "ingress": "dst"}  # who judges in a direction
 
 
 def document_of(
@@ -42,7 +44,23 @@ def document_of(
         "silent_workloads": figures.silent_workloads,
         "first": figures.first,
         "last": figures.last,
+        "reporter": [_REPORTERS[direction] for direction in staged.directions],
+        "verdict": {
+            "namespace": sorted({workload.partition("/")[0] for workload in staged.workloads}),
+            "impact": list(_impacts(figures)),
+        },
     }
+
+
+def _impacts(figures: Figures) -> Iterator[str]:
+    """What it would do to some flow, in the words of verdicts."""
+    counts = {
+        "newly_denied": figures.edges_cut,
+        "newly_allowed": figures.edges_opened,
+        "unknown": figures.flows_unknown,
+    }
+    found = [impact for impact, count in counts.items() if count]
+    yield from found or ["none"]
 
 
 def bulk_lines(index: str, documents: list[dict[str, Any]], gone: list[str], at: int) -> bytes:

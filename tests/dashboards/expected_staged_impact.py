@@ -1,6 +1,7 @@
 """What the panels of Staged Policy Impact should say."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -112,8 +113,9 @@ def _word(told: Figures) -> str:
 
 
 def _figures(sample: Sample) -> Iterator[tuple[str, Figures]]:
-    summary = summarise(sample.flows)
-    judged = [each for each in records(sample) if values(each, "verdict.enforced.action")]
+    summary = summarise(sample.judged)
+    whole = replace(sample, flows=sample.judged)
+    judged = [each for each in records(whole) if values(each, "verdict.enforced.action")]
     watched = {_hour_of_week(each) for each in judged}
     applies_to = AppliesTo(sample.facts, END.timestamp())
     by_key = {policy.key: policy for policy in sample.policies.policies}
@@ -131,25 +133,46 @@ def _figures(sample: Sample) -> Iterator[tuple[str, Figures]]:
         cut, connections, size = effects["staged_deny"].totals
         opened, opened_connections, _ = effects["staged_allow"].totals
         hours = {_hour_of_week(each) for each in ours}
-        yield (
-            name,
-            Figures(
-                days=len({each["@timestamp"] // DAY_MS for each in ours}),
-                hours_of_week=len(hours),
-                hours_of_week_active=len(hours),
-                hours_of_week_watched=len(watched),
-                edges_cut=cut,
-                connections_cut=connections,
-                bytes_cut=size,
-                edges_opened=opened,
-                connections_opened=opened_connections,
-                flows_judged=len(ours),
-                flows_unknown=len(of_unknown),
-                unknown_reasons=effects["staged_unknown"].reasons,
-                workloads=len(workloads),
-                silent_workloads=tuple(sorted(workloads - seen)),
-            ),
+        told = Figures(
+            days=len({each["@timestamp"] // DAY_MS for each in ours}),
+            hours_of_week=len(hours),
+            hours_of_week_active=len(hours),
+            hours_of_week_watched=len(watched),
+            edges_cut=cut,
+            connections_cut=connections,
+            bytes_cut=size,
+            edges_opened=opened,
+            connections_opened=opened_connections,
+            flows_judged=len(ours),
+            flows_unknown=len(of_unknown),
+            unknown_reasons=effects["staged_unknown"].reasons,
+            workloads=len(workloads),
+            silent_workloads=tuple(sorted(workloads - seen)),
         )
+        if _is_chosen(sample, policy, workloads, touched, told):
+            yield name, told
+
+
+def _is_chosen(
+    sample: Sample, policy: Policy, workloads: set[str], touched: list[Policy], told: Figures
+) -> bool:
+    """Whether a control left it: one of its namespaces, sides, effects, or the policy itself."""
+    counts = {
+        "newly_denied": told.edges_cut,
+        "newly_allowed": told.edges_opened,
+        "unknown": told.flows_unknown,
+    }
+    sides = {"src": "egress", "dst": "ingress"}
+    said: dict[str, set[str]] = {
+        "cluster": {sample.cluster},
+        "verdict.namespace": {each.partition("/")[0] for each in workloads},
+        "reporter": {side for side, way in sides.items() if any(way in each.types for each in touched)},
+        "verdict.enforced.tier": {policy.tier},
+        "verdict.impact": {name for name, count in counts.items() if count} or {"none"},
+        DENY: {str(policy.key)},
+        ALLOW: {str(policy.key)},
+    }
+    return sample.chosen is None or sample.chosen[1] in said[sample.chosen[0]]
 
 
 def _is_of(record: Record, workloads: set[str], policies: list[Policy]) -> bool:

@@ -1,7 +1,7 @@
 """A formBased Lens layer ▸ the search request that it stands for, and the rows that it shows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ RECORDS = "___records___"
 _METRICS = {"sum": "sum", "min": "min", "max": "max", "average": "avg", "unique_count": "cardinality"}
 _COMPUTED = frozenset(("formula", "math", "static_value"))
 _OPERATIONS = {*_METRICS, *_COMPUTED, "count", "last_value", "terms", "date_histogram", "filters"}
+
+_JOINS: dict[str, Callable[[list[Any]], Any]] = {"sum": sum, "max": max, "min": min}
 
 type Row = dict[str, Any]
 
@@ -99,7 +101,7 @@ class Layer:
         for row in rows:
             others = [str(row.get(name)) for name in self.groups if name != group]
             together.setdefault(json.dumps(others), []).append(row)
-        join = {"sum": sum, "max": max, "min": min}[self.collapsed[group]]
+        join = _JOINS[self.collapsed[group]]
         return [
             {
                 name: value if self.columns[name]["isBucketed"] else join([row[name] for row in same])

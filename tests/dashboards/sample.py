@@ -81,6 +81,7 @@ class Sample:
     flows: tuple[Document, ...]
     recommendations: tuple[Document, ...]
     rules: tuple[Document, ...]
+    judged: tuple[Document, ...]  # the flows again, whatever is chosen
     chosen: tuple[str, str] | None = None
 
     @property
@@ -129,7 +130,7 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
     flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
     documents = tuple(each["_source"] for each in recommended)
     start, end, rules = window.start * 1000, window.end * 1000, tuple(_rules(cluster, observed))
-    return Sample(cluster, start, end, policies, facts, flows, documents, rules)
+    return Sample(cluster, start, end, policies, facts, flows, documents, rules, flows)
 
 
 async def _write_flows(url: str, processed: Iterable[Processed]) -> None:

@@ -50,11 +50,11 @@ def test_the_rest_of_a_tier_is_counted_and_a_click_shows_it(shown):
 def test_each_card_says_in_words_whether_it_is_staged_used_and_denies_all(shown):
     by_policy = {each["policy"]: each for each in NEWEST}
     for card in shown.marks("card"):
-        policy, words = by_policy[card["policy"]], card["activity"]
+        policy, words = by_policy[card["policy"]], card["standing"]
         assert words.startswith("staged" if policy["staged"] else "enforced")
         assert ("denies all" in words) == policy["default_deny"]
         hits, possible = HITS.get(card["policy"], 0), POSSIBLE.get(card["policy"], 0)
-        assert ("never used" in words) == (hits == 0 and possible == 0)
+        assert (card["use"] == "never used") == (hits == 0 and possible == 0)
         assert card["hits"] == hits
 
 
