@@ -29,7 +29,6 @@ class Side(NamedTuple):
     namespace: str
     name: str
     workload: str
-    ip: str | None
 
     def __str__(self) -> str:
         """What the edge is told by: the workload in its namespace; of what is in none, its name."""
@@ -53,12 +52,10 @@ def starts(interval: int) -> Iterator[tuple[Window, int]]:
         yield window, interval // length * length
 
 
-def said_of(
-    namespace: str, edge: ObservedEdge, workloads: Workloads
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of an edge that all its windows have, and those of the shortest only."""
-    local = _side(edge.workload_type, namespace, edge.workload, None, workloads)
-    peer = _side(edge.peer_type, edge.peer_namespace, edge.peer, edge.peer_ip, workloads)
+def said_of(namespace: str, edge: ObservedEdge, workloads: Workloads) -> dict[str, Any]:
+    """The fields of an edge that the documents of all its windows have."""
+    local = _side(edge.workload_type, namespace, edge.workload, workloads)
+    peer = _side(edge.peer_type, edge.peer_namespace, edge.peer, workloads)
     source, dest = (peer, local) if edge.reporter == "dst" else (local, peer)
     protocol = None if edge.protocol is None else PROTOCOL_WORDS.get(edge.protocol, str(edge.protocol))
     fields = {
@@ -77,7 +74,13 @@ def said_of(
         "counted": edge.reporter == "src" or (edge.reporter == "dst" and source.type != "wep"),
         "verdict": _verdict(namespace, edge),
     }
-    return _filled(fields), _filled({"source_ip": source.ip, "dest_ip": dest.ip})
+    return _filled(fields)
+
+
+def addresses_of(edge: ObservedEdge) -> dict[str, str]:
+    """The address of a peer that is no workload, which the shortest window tells."""
+    side = "source" if edge.reporter == "dst" else "dest"
+    return {f"{side}_ip": edge.peer_ip} if edge.peer_ip else {}
 
 
 def figures_of(edge: ObservedEdge) -> Figures:
@@ -104,12 +107,12 @@ def digest(text: bytes, size: int = 16) -> str:
     return blake2b(text, digest_size=size).hexdigest()
 
 
-def _side(type_: str, namespace: str, name: str, ip: str | None, workloads: Workloads) -> Side:
+def _side(type_: str, namespace: str, name: str, workloads: Workloads) -> Side:
     namespace = namespace or NOTHING
     of_labels = "" if namespace == NOTHING else namespace
     known = workloads.get((type_, of_labels, name))
     workload = known or (workload_of(name, ()) if type_ == "wep" else name)
-    return Side(type_, namespace, name or NOTHING, workload or NOTHING, ip)
+    return Side(type_, namespace, name or NOTHING, workload or NOTHING)
 
 
 def _named(side: str, each: Side) -> dict[str, str]:

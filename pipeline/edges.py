@@ -11,6 +11,7 @@ import orjson
 from pipeline.edge_documents import (
     HOUR_MS,
     Figures,
+    addresses_of,
     digest,
     figures_of,
     hour_of_week,
@@ -21,7 +22,6 @@ from pipeline.edge_documents import (
 from pipeline.flow import Message
 from pipeline.kept import Kept
 from pipeline.observations import ObservationError, Observations, ObservedRule, read_observations
-from pipeline.periods import Series
 
 _MOST = 2**63 - 1  # what Elasticsearch takes
 
@@ -99,53 +99,74 @@ class RolledUp:
 
 def roll_up(messages: Iterable[Message], kept: Kept, now: float) -> RolledUp:
     """Fold messages, those of a partition in order of their offsets."""
-    rolled_up = RolledUp()
+    fold = _Fold(kept, now)
     for message in messages:
         try:
             observations = read_observations(message.value)
         except ObservationError as error:
-            rolled_up.unreadable[error.reason] += 1
+            fold.rolled_up.unreadable[error.reason] += 1
         else:
-            _Fold(rolled_up, kept, now, message).add(observations)
-    return rolled_up
+            fold.add(message, observations)
+    return fold.rolled_up
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What all documents of one window have in common: their index, None where it is not kept any more, and
+    their first fields, as JSON without the last brace."""
+
+    index: str | None
+    fields: bytes
 
 
 class _Fold:
-    """Adds one message."""
+    """Adds messages."""
 
-    def __init__(self, rolled_up: RolledUp, kept: Kept, now: float, message: Message) -> None:
-        self._rolled_up = rolled_up
+    def __init__(self, kept: Kept, now: float) -> None:
+        self.rolled_up = RolledUp()
         self._kept = kept
         self._now = now
-        self._offset = message.offset
-        # A topic made anew, or another partition, counts in documents of its own.
-        self._log = f"{message.topic_id}-{message.partition}-".encode()
+        self._opened: dict[tuple[str, int], _Opened] = {}
 
-    def add(self, observations: Observations) -> None:
+    def add(self, message: Message, observations: Observations) -> None:
+        # A topic made anew, or another partition, counts in documents of its own.
+        log = f"{message.topic_id}-{message.partition}-".encode()
         workloads = workloads_of(observations.workloads)
         for edge in observations.edges:
-            common, shortest = said_of(observations.namespace, edge, workloads)
-            figures = figures_of(edge)
+            said = said_of(observations.namespace, edge, workloads)
+            common, figures = orjson.dumps(said)[1:-1], figures_of(edge)
             for window, start in starts(edge.interval):
-                said = common | shortest if window == "interval" else common
-                if window != "day":
-                    said = said | {"hour_of_week": hour_of_week(start)}
-                self._put(window, self._kept.edges[window], start, {"window": window} | said, figures)
+                own = common
+                if window == "interval" and (more := addresses_of(edge)):
+                    own += b"," + orjson.dumps(more)[1:-1]
+                self._put(window, start, log, message.offset, own, figures)
         for rule in observations.rules:
-            said = _said_of_rule(observations, rule)
+            own = orjson.dumps(_said_of_rule(observations, rule))[1:-1]
             start = rule.interval // HOUR_MS * HOUR_MS
-            self._put("rules", self._kept.rules, start, said, _figures_of_rule(rule))
+            self._put("rules", start, log, message.offset, own, _figures_of_rule(rule))
 
-    def _put(self, window: str, series: Series, start: int, said: dict[str, Any], figures: Figures) -> None:
-        if not series.is_kept(start, self._now):
-            self._rolled_up.aged_out[window] += 1
+    def _put(self, window: str, start: int, log: bytes, offset: int, said: bytes, figures: Figures) -> None:
+        opened = self._opened.get((window, start)) or self._open(window, start)
+        if opened.index is None:
+            self.rolled_up.aged_out[window] += 1
             return
-        fields = orjson.dumps({"@timestamp": start, "cluster": self._kept.cluster} | said)[:-1]
-        place = Place(series.index_of(start), digest(self._log + fields))
-        added = self._rolled_up.added.get(place)
+        fields = b"%b,%b" % (opened.fields, said)
+        place = Place(opened.index, digest(log + fields))
+        added = self.rolled_up.added.get(place)
         if added is None:
-            added = self._rolled_up.added[place] = Added(fields)
-        added.put(self._offset, figures)
+            added = self.rolled_up.added[place] = Added(fields)
+        added.put(offset, figures)
+
+    def _open(self, window: str, start: int) -> _Opened:
+        series = self._kept.series[window]
+        fields: dict[str, Any] = {"@timestamp": start, "cluster": self._kept.cluster}
+        if window != "rules":
+            fields["window"] = window
+        if window in ("interval", "hour"):
+            fields["hour_of_week"] = hour_of_week(start)
+        index = series.index_of(start) if series.is_kept(start, self._now) else None
+        opened = self._opened[window, start] = _Opened(index, orjson.dumps(fields)[:-1])
+        return opened
 
 
 def _said_of_rule(observations: Observations, rule: ObservedRule) -> dict[str, Any]:

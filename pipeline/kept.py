@@ -1,7 +1,6 @@
 """Which indices of one cluster hold one period of time each, and how long they are kept."""
 
 from pipeline.annotate import INDEX_PREFIX
-from pipeline.edge_documents import Window
 from pipeline.edges_section import Edges
 from pipeline.periods import Series
 from pipeline.settings import Settings
@@ -10,21 +9,20 @@ EDGES, RULES = "flowtier_edges", "flowtier_rules"
 
 
 class Kept:
-    """Where one cluster's edges are rolled up into, by window, and what rules matched, by hour."""
+    """Where one cluster's edges are rolled up into, by window, and what `rules` matched, by hour."""
 
     def __init__(self, cluster: str, edges: Edges) -> None:
         self.cluster = cluster
         stem = f"{EDGES}.{cluster}"
-        self.edges: dict[Window, Series] = {
+        self.series = {
             "interval": Series(f"{stem}.interval", "day", edges.interval_days),
             "hour": Series(f"{stem}.hour", "week", edges.hour_days),
             "day": Series(f"{stem}.day", "month", edges.day_days),
+            "rules": Series(f"{RULES}.{cluster}", "week", edges.hour_days),
         }
-        self.rules = Series(f"{RULES}.{cluster}", "week", edges.hour_days)
 
 
 def all_series(settings: Settings) -> tuple[Series, ...]:
     """All of them, the flows' own first."""
     flows = Series(f"{INDEX_PREFIX}.{settings.cluster}", "day", settings.flows.retention_days)
-    kept = Kept(settings.cluster, settings.edges)
-    return flows, *kept.edges.values(), kept.rules
+    return flows, *Kept(settings.cluster, settings.edges).series.values()
