@@ -162,6 +162,8 @@ async def test_a_policy_that_cuts_nothing_of_a_whole_week_is_safe_and_one_that_c
         "silent_workloads": [],
         "first": EIGHT_DAYS[-1],
         "last": NOW + 1,
+        "reporter": ["dst"],
+        "verdict": {"namespace": ["shop"], "impact": ["none"]},
     }
     assert told["snp:shop/none"]["word"] == "would cut traffic"
     assert told["snp:shop/none"]["reason"] == "It would cut 1 edge: 1 connection, 110 bytes."
