@@ -14,14 +14,13 @@ def board(seed: int = 6) -> tuple[list[Json], list[Json]]:
     for number, revision in enumerate(("0" * 64, "a1b2" * 16)):
         position = 0
         for place, (tier, count) in enumerate(
-            (("security", 4), ("platform", 9), ("application", 34), ("default", 12))
+            (("security", 4), ("platform", 9), ("application", 34), ("default", 9))
         ):
             for row in range(count - (number == 0)):
                 policies.append(_policy(revision, number, position, tier, place, row, chance))
                 position += 1
-    rules = [
-        _rule(each, chance) for each in policies if each["revision_number"] == 1 and chance.random() < 0.7
-    ]
+    newest = [each for each in policies if each["revision_number"] == 1 and each["rules"]]
+    rules = [_rule(each, chance) for each in newest if chance.random() < 0.7]
     return policies, rules
 
 
