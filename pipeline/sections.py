@@ -198,7 +198,9 @@ class Elasticsearch(Section):
 class Flows(Section):
     """What is taken as a flow."""
 
-    retention_days: Positive = Field(8, description="older flows are rejects; how long the topic keeps them")
+    retention_days: Positive = Field(
+        8, description="older flows are rejects; how long the topic and the indices keep them"
+    )
     max_ahead_hours: Positive = Field(24, description="flows that end further in the future are rejects")
     max_message_bytes: Positive = Field(16 * 2**20, description="larger messages are rejects")
 

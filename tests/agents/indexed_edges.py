@@ -27,7 +27,7 @@ def put(installation: Installation, messages: Iterable[Message], partition: int 
         place = each.partition if partition < 0 else partition
         producer.produce(installation.topics.observations.name, each.value, "shop", partition=place)
         producer.poll(0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 def expected(installation: Installation) -> Versions:

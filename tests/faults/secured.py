@@ -46,8 +46,19 @@ ROLES = {
     "worker": {
         "cluster": ["manage_index_templates"],
         "indices": [
-            {"names": ["flowtier_flows.*"], "privileges": ["create_index", "index"]},
+            {
+                "names": ["flowtier_flows.*"],
+                "privileges": ["create_index", "index", "delete_index", "view_index_metadata"],
+            },
             {"names": ["flowtier_recommendations.*"], "privileges": ["create_index", "index", "delete"]},
+            {
+                "names": ["flowtier_edges.*", "flowtier_rules.*"],
+                "privileges": ["create_index", "index", "read", "delete_index", "view_index_metadata"],
+            },
+            {
+                "names": ["flowtier_policies.*", "flowtier_readiness.*"],
+                "privileges": ["create_index", "index", "read", "delete"],
+            },
         ],
     },
     "reader": {"cluster": ["monitor"]},
@@ -73,6 +84,7 @@ RIGHTS = {
         ("TOPIC", "flowtier-recommend-learned", "READ WRITE"),
         ("GROUP", "flowtier", "READ"),
         ("GROUP", "flowtier-recommend", "READ"),
+        ("GROUP", "flowtier-edges", "READ"),
         ("TRANSACTIONAL_ID", "flowtier.", "WRITE"),
     ],
     "shipper": [

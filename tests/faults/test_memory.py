@@ -19,11 +19,12 @@ def bound(settings: Settings) -> int:
 
     The interpreter with its libraries; of each batch in flight, and of one more that is judged or waits for
     room, the messages, their columns, documents and bulk bodies; what one fetch unpacks to; the messages that
-    the recommender learns, and those that wait for it.
+    the recommender learns, and those that wait for it; a batch of those that are rolled up, their documents,
+    and the documents that are remembered.
     """
     worker = settings.worker
     judging = 7 * (worker.batches_in_flight + 1) * worker.batch_bytes
-    return 160 * MIB + judging + 2 * settings.recommend.batch_messages * MAX_BYTES
+    return 240 * MIB + judging + 2 * settings.recommend.batch_messages * MAX_BYTES
 
 
 def most_resident(worker: Worker) -> int:

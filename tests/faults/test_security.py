@@ -7,6 +7,7 @@ import pytest
 from elasticsearch import ApiError, Elasticsearch
 
 from agents.cli import COMMANDS
+from tests.agents.indexed_edges import OFTEN as ROLLED_UP_OFTEN
 from tests.agents.installation import ALLOW_ALL, Installation, flow, lines
 from tests.agents.observing import OFTEN
 from tests.agents.test_recommend_policies import ELSEWHERE
@@ -191,13 +192,14 @@ def test_a_worker_with_no_more_rights_than_it_needs_learns_and_gives_out_what_it
     servers, installation
 ) -> None:
     installation.publish(ELSEWHERE)
-    installation.options = servers.options("worker") | OFTEN
+    installation.options = servers.options("worker") | OFTEN | ROLLED_UP_OFTEN
     worker = installation.start_worker()
     until(worker.ready, 60)
     installation.options = {}
     installation.produce([lines([flow(number) for number in range(100)])])
     until(lambda: worker.metric("flowtier_recommendations_published_total", kind="proposed") > 0, 60)
-    until(lambda: documents(servers, installation, "flowtier_recommendations.{}") > 0, 60)
+    for index in ("recommendations.{}", "edges.{}.day.*", "rules.{}.*", "policies.{}"):
+        until(lambda: documents(servers, installation, f"flowtier_{index}") > 0, 60)  # noqa: B023
     reviewer, name = servers.options("reviewer"), min(installation.recommendations())
     code, output = run("recommendations", installation, reviewer)
     assert (code, name.partition("/")[2] in output) == (0, True), output
