@@ -69,11 +69,13 @@ def _look_for(page: Page) -> dict[str, Any]:
 
 
 def _panel(panel: dict[str, Any]) -> dict[str, Any]:
-    """A panel for the library; one of Vega names its file."""
-    if "vega" not in panel:
-        return dict(panel)
-    spec = json.loads((FOLDER / "vega" / f"{panel['vega']}.json").read_text())
-    return panel | {"vega": {"spec": spec}}
+    """A panel for the library: one of Vega names its file; drill-downs follow a filter, as Kibana wants."""
+    made = dict(panel)
+    if "vega" in panel:
+        made["vega"] = {"spec": json.loads((FOLDER / "vega" / f"{panel['vega']}.json").read_text())}
+    if "drilldowns" in panel:
+        made["drilldowns"] = [{"triggers": ["filter"], **each} for each in panel["drilldowns"]]
+    return made
 
 
 def _controls(page: Page, named: dict[str, Any]) -> Iterable[dict[str, Any]]:

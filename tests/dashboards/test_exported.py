@@ -176,6 +176,7 @@ def test_every_drilldown_keeps_filters_and_time_and_leads_somewhere(dashboard):
     for panel in panels(dashboard):
         actions = panel["embeddableConfig"]["enhancements"].get("dynamicActions", {"events": []})
         for event in actions["events"]:
+            assert event["triggers"] == ["FILTER_TRIGGER"]
             config = event["action"]["config"]
             assert config["useCurrentFilters"]
             assert config["useCurrentDateRange"]

@@ -13,7 +13,11 @@ LOCK = (ROOT / "requirements.lock").read_text()
 
 
 def test_every_package_is_listed():
-    folders = (init.parent for top in ("pipeline", "agents", "dashboards") for init in (ROOT / top).rglob("__init__.py"))
+    folders = (
+        init.parent
+        for top in ("pipeline", "agents", "dashboards")
+        for init in (ROOT / top).rglob("__init__.py")
+    )
     found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
