@@ -66,6 +66,10 @@ class Graph:
         # As text: a large object takes seconds to get there.
         self._page.evaluate("([spec, size]) => show(JSON.parse(spec), size)", [json.dumps(spec), SIZE])
 
+    def refresh(self, spec: Json) -> None:
+        """Show new answers in the same panel, as after a change of filters."""
+        self._page.evaluate("([spec, size]) => refresh(JSON.parse(spec), size)", [json.dumps(spec), SIZE])
+
     def resize(self, width: int, height: int) -> None:
         self._page.evaluate("(size) => resize(...size)", [width, height])
 
@@ -127,10 +131,11 @@ class Graph:
 @contextmanager
 def browser() -> Iterator[Page]:
     """A page without a network, with Vega on it."""
+    program = chromium()
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     width, height = SIZE
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = started.new_page(viewport={"width": width + 20, "height": height + 80}, offline=True)
         page.set_content(_PAGE)
         page.add_script_tag(content=vega)

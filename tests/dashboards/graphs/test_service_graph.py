@@ -1,6 +1,5 @@
 """The Service Graph in a browser: what it counts, its levels, what it folds, and the filters that it sets."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -37,9 +36,17 @@ def test_a_click_on_a_namespace_shows_its_workloads_and_there_is_a_way_back(show
     assert not shown.calls()
 
 
-def test_the_level_outlives_a_change_of_the_filter():
-    spec = json.loads((SPECS / "service-graph.json").read_text())
-    assert spec["config"]["kibana"]["restoreSignalValuesOnRefresh"] is True
+def test_the_level_and_the_measure_outlive_a_change_of_the_filter(shown, client, large):
+    shown.click("node", node=f"n:{SMALL}")
+    shown.choose("bytes")
+    chosen = replace(large, chosen=(("reporter", "src"),))
+    shown.refresh(answered("service-graph", client, chosen))
+    assert drawn(shown) == expected(
+        count((each for each in LARGE if each["reporter"] == "src"), within(SMALL))
+    )
+    largest = max(shown.marks("link"), key=lambda each: each["bytes"])
+    assert largest["weight"] == largest["bytes"]
+    assert "restoreSignalValuesOnRefresh" in (SPECS / "service-graph.json").read_text()
 
 
 @pytest.mark.parametrize("word", WORDS)
