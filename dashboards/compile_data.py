@@ -11,7 +11,7 @@ _SOURCE = "kibanaSavedObjectMeta.searchSourceJSON.index"
 
 def compile_data_view(given: dict[str, Any]) -> dict[str, Any]:
     """A data view of shared/data-views.yaml."""
-    runtime = {name: _runtime_field(name, file) for name, file in given.get("runtime_fields", {}).items()}
+    runtime = {name: _runtime_field(**each) for name, each in given.get("runtime_fields", {}).items()}
     formats = {name: {"id": id_} for name, id_ in given.get("formats", {}).items()}
     attributes = {
         "title": given["title"],
@@ -28,9 +28,10 @@ def compile_data_view(given: dict[str, Any]) -> dict[str, Any]:
     return _saved("index-pattern", "8.0.0", given["id"], attributes, [])
 
 
-def _runtime_field(name: str, file: str) -> dict[str, Any]:
-    side, _, _ = name.partition("_")
-    source = (FOLDER / "shared" / file).read_text().replace("SIDE", side)
+def _runtime_field(script: str, **words: str) -> dict[str, Any]:
+    source = (FOLDER / "shared" / script).read_text()
+    for word, stands_for in words.items():
+        source = source.replace(word, stands_for)
     return {"type": "keyword", "script": {"source": source}}
 
 

@@ -1,4 +1,4 @@
-"""Kibana's runtime fields source_workload and dest_workload are what pipeline/workload.py says."""
+"""Kibana's runtime fields of workloads are what pipeline/workload.py says, named as edges have them."""
 
 import json
 from typing import Any
@@ -32,15 +32,23 @@ def runtime_fields() -> dict[str, Any]:
     return json.loads(view["attributes"]["runtimeFieldMap"])
 
 
-@pytest.mark.parametrize("side", ["source", "dest"])
-def test_a_workload_is_what_the_library_says(side, elasticsearch, unique):
+@pytest.mark.parametrize(
+    ("field", "side", "before"),
+    [
+        ("source_workload", "source", ""),
+        ("dest_workload", "dest", ""),
+        ("workload", "source", "shop/"),
+        ("workload", "dest", "shop/"),
+    ],
+)
+def test_a_workload_is_what_the_library_says(field, side, before, elasticsearch, unique):
+    said = {f"{side}_namespace": "shop", "verdict": {"direction": {"source": "egress"}.get(side, "ingress")}}
     with Elasticsearch(elasticsearch) as client:
         client.indices.create(index=unique, mappings=index_template()["template"]["mappings"])
         for number, (name, labels) in enumerate(CASES):
             held = labels if labels is None else {"labels": labels}
-            document = {f"{side}_name_aggr": name, f"{side}_labels": held}
+            document = said | {f"{side}_name_aggr": name, f"{side}_labels": held}
             client.index(index=unique, id=str(number), document=document, refresh=True)
-        field = f"{side}_workload"
         try:
             answer = client.search(
                 index=unique, runtime_mappings=runtime_fields(), fields=[{"field": field}], size=len(CASES)
@@ -52,4 +60,5 @@ def test_a_workload_is_what_the_library_says(side, elasticsearch, unique):
         finally:
             client.indices.delete(index=unique)
     found = {int(hit["_id"]): hit["fields"][field] for hit in answer["hits"]["hits"]}
-    assert found == {number: [workload_of(name, labels or ())] for number, (name, labels) in enumerate(CASES)}
+    workloads = [workload_of(name, labels or ()) for name, labels in CASES]
+    assert found == {number: [before + workload] for number, workload in enumerate(workloads)}
