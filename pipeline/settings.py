@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -76,6 +76,14 @@ class Settings(BaseSettings):
     shipper: Shipper = Shipper()
     kibana: Kibana = Kibana()
     logs: Logs = Logs()
+
+    @model_validator(mode="after")
+    def _days_are_kept(self) -> Self:
+        if self.readiness.days > self.edges.hour_days:
+            raise ValueError(
+                "FLOWTIER_READINESS_DAYS must be FLOWTIER_EDGES_HOUR_DAYS at most: no more days are known"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
