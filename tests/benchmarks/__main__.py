@@ -9,7 +9,17 @@ from importlib import import_module
 from pipeline import logs
 from pipeline.sections import Logs
 
-BENCHMARKS = ("judging", "scale", "compiling", "chain", "from_kafka", "worker", "storage", "recommending")
+BENCHMARKS = (
+    "judging",
+    "scale",
+    "compiling",
+    "chain",
+    "from_kafka",
+    "worker",
+    "storage",
+    "recommending",
+    "dashboards",
+)
 
 if __name__ == "__main__":
     names = sys.argv[1:] or BENCHMARKS

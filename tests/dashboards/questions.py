@@ -29,6 +29,11 @@ class Question:
         return self.source.fields
 
     @property
+    def columns(self) -> set[str]:
+        """Those that a saved search shows."""
+        return set(self.source.saved["columns"]) if isinstance(self.source, _Search) else set()
+
+    @property
     def runtime(self) -> frozenset[str]:
         """The fields that a data view makes."""
         return self.source.view.runtime if self.source.view else frozenset()
