@@ -23,9 +23,17 @@ type Figure = Callable[[list[Record]], Any]
 type Where = Callable[[Record], bool]
 
 
-@lru_cache(maxsize=4)
 def records(sample: Sample) -> list[Record]:
     """The flows with what is counted of them beside their own fields, under the names of the roll-ups."""
+    known = _records(sample.whole)
+    if sample.chosen is None:
+        return known
+    name, value = sample.chosen
+    return [each for each in known if value in values(each, name)]
+
+
+@lru_cache(maxsize=1)
+def _records(sample: Sample) -> list[Record]:
     nets = _threats(sample.policies)
     return [_record(each, nets) for each in sample.flows]
 

@@ -1,7 +1,6 @@
 """What the panels of Staged Policy Impact should say."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -113,9 +112,8 @@ def _word(told: Figures) -> str:
 
 
 def _figures(sample: Sample) -> Iterator[tuple[str, Figures]]:
-    summary = summarise(sample.judged)
-    whole = replace(sample, flows=sample.judged)
-    judged = [each for each in records(whole) if values(each, "verdict.enforced.action")]
+    summary = summarise(sample.whole.flows)
+    judged = [each for each in records(sample.whole) if values(each, "verdict.enforced.action")]
     watched = {_hour_of_week(each) for each in judged}
     applies_to = AppliesTo(sample.facts, END.timestamp())
     by_key = {policy.key: policy for policy in sample.policies.policies}

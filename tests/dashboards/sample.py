@@ -81,8 +81,13 @@ class Sample:
     flows: tuple[Document, ...]
     recommendations: tuple[Document, ...]
     rules: tuple[Document, ...]
-    judged: tuple[Document, ...]  # the flows again, whatever is chosen
     chosen: tuple[str, str] | None = None
+    chosen_from: "Sample | None" = None
+
+    @property
+    def whole(self) -> "Sample":
+        """The sample without a choice."""
+        return self.chosen_from or self
 
     @property
     def context(self) -> Context:
@@ -96,6 +101,7 @@ class Sample:
             flows=tuple(each for each in self.flows if value in listed(each, name)),
             recommendations=tuple(each for each in self.recommendations if value in listed(each, name)),
             chosen=(name, value),
+            chosen_from=self,
         )
 
 
@@ -130,7 +136,7 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
     flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
     documents = tuple(each["_source"] for each in recommended)
     start, end, rules = window.start * 1000, window.end * 1000, tuple(_rules(cluster, observed))
-    return Sample(cluster, start, end, policies, facts, flows, documents, rules, flows)
+    return Sample(cluster, start, end, policies, facts, flows, documents, rules)
 
 
 async def _write_flows(url: str, processed: Iterable[Processed]) -> None:
