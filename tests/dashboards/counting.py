@@ -25,11 +25,12 @@ type Where = Callable[[Record], bool]
 
 def records(sample: Sample) -> list[Record]:
     """The flows with what is counted of them beside their own fields, under the names of the roll-ups."""
-    known = _records(sample.whole)
-    if sample.chosen is None:
-        return known
-    name, value = sample.chosen
-    return [each for each in known if value in values(each, name)]
+    return _chosen(sample.whole, *sample.chosen) if sample.chosen else _records(sample)
+
+
+@lru_cache(maxsize=32)
+def _chosen(sample: Sample, name: str, value: str) -> list[Record]:
+    return [each for each in _records(sample) if value in values(each, name)]
 
 
 @lru_cache(maxsize=1)

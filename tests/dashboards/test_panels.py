@@ -17,6 +17,7 @@ DASHBOARDS = read_bundle()
 QUESTIONS = questions(DASHBOARDS)
 NOWHERE = "nowhere"  # a cluster that nobody has
 MANY = 1_000
+OPTIONS: dict[tuple[str, str], str] = {}  # by field and pattern
 
 
 @pytest.fixture(params=QUESTIONS.values(), ids=list(QUESTIONS))
@@ -84,22 +85,23 @@ def test_what_a_control_chose_holds_for_it(question: Question, sample: Sample, c
     for control in question.dashboard.controls:
         known = client.field_caps(index=index, fields=[control.field])["fields"]
         assert control.field in known, f"would be empty with any {control.title}"
-        for value in options(client, control, sample):
-            context = replace(sample.context, chosen=((control.field, value),))
-            rows = ask(client, question, context, whole=True)
-            expected = EXPECTED[question.name](sample.where(control.field, value))
-            assert differences(rows, expected) == [], f"{control.title}: {value}"
+        value = option(client, control, sample)
+        context = replace(sample.context, chosen=((control.field, value),))
+        rows = ask(client, question, context, whole=True)
+        expected = EXPECTED[question.name](sample.where(control.field, value))
+        assert differences(rows, expected) == [], f"{control.title}: {value}"
 
 
-def options(client: Elasticsearch, control: Control, sample: Sample) -> set[str]:
-    """The first and the last of what a control offers."""
-    answer = client.search(
-        index=sample.context.index(control.view.title),
-        size=0,
-        aggs={"options": {"terms": {"field": control.field, "size": MANY}}},
-    )
-    values = [bucket["key"] for bucket in answer["aggregations"]["options"]["buckets"]]
-    return {values[0], values[-1]}
+def option(client: Elasticsearch, control: Control, sample: Sample) -> str:
+    """One of what a control offers, neither the most frequent nor the rarest."""
+    key = control.field, control.view.title
+    if key not in OPTIONS:
+        terms = {"terms": {"field": control.field, "size": MANY}}
+        index = sample.context.index(control.view.title)
+        answer = client.search(index=index, size=0, aggs={"options": terms})
+        values = [bucket["key"] for bucket in answer["aggregations"]["options"]["buckets"]]
+        OPTIONS[key] = values[len(values) // 2]
+    return OPTIONS[key]
 
 
 @pytest.fixture(scope="session")
