@@ -72,7 +72,7 @@ class RollUpEdges(Service):
         await current_indices.create(self._elastic.client, self._settings)
         bootstrap = self._settings.kafka.bootstrap
         topic = await wait_for_kafka(self._health, bootstrap, lambda: ObservationsTopic(self._settings))
-        self._topic = topic
+        self._topic, self._epoch = topic, 0  # a new member of the group: others have had the partitions
         try:
             while not self.should_stop:
                 if taken := await self._run(topic.take):

@@ -11,7 +11,7 @@ from tests.faults.gates import opened
 from tests.pipeline.edge_messages import START, edge, message, rule
 from tests.waiting import until
 
-MESSAGES = 400
+MESSAGES = 120
 
 
 def some(count: int, first: int = 0) -> Iterator[Message]:
@@ -35,7 +35,7 @@ def test_a_worker_killed_again_and_again_counts_what_an_undisturbed_one_does(rol
     for kill in range(kills):
         worker = rolling.start_worker()
         put(rolling, some(MESSAGES, kill * MESSAGES))
-        until(lambda: worker.address and rolled_up_messages(worker) > kill * 10, 60)  # noqa: B023
+        until(lambda: worker.address and rolled_up_messages(worker) > 0, 60)  # noqa: B023
         worker.kill()
     assert not is_all_rolled_up(rolling)
     rolling.start_worker()
