@@ -169,6 +169,7 @@ def test_names_with_anything_in_them_go_through_graph_and_filters_whole(graph, c
         (call,) = graph.calls()
         found = client.count(index=nasty.index(INDEX), query=call["args"][0])["count"]
         assert found == sum(each["source_namespace"] == name for each in documents)
+        assert graph.hover("node", node=f"n:{name}")["title"] == name
         graph.click("node", node=f"n:{name}")
         assert drawn(graph) == expected(count(documents, within(name)))
         graph.click("node", node=f"w:{name} in")
