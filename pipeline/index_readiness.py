@@ -26,6 +26,7 @@ _PROPERTIES: dict[str, Any] = {
     "flows_judged": _COUNT,
     "flows_unknown": _COUNT,
     "unknown_share": {"type": "float"},
+    "flows_disagreeing": _COUNT,
     "unknown_reasons": _KEYWORD,
     "workloads": _COUNT,
     "workloads_without_flows": _COUNT,

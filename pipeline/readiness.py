@@ -36,6 +36,7 @@ class Figures:
     flows_judged: int = 0
     flows_unknown: int = 0
     unknown_reasons: Mapping[str, int] = field(default_factory=dict)  # flows by what is missing
+    flows_disagreeing: int = 0  # of those judged: the node did something else than the enforced verdict says
     workloads: int = 0
     silent_workloads: tuple[str, ...] = ()
     first: int | None = None
@@ -44,6 +45,10 @@ class Figures:
     @property
     def unknown_share(self) -> float:
         return self.flows_unknown / self.flows_judged if self.flows_judged else 0.0
+
+    @property
+    def disagreeing_share(self) -> float:
+        return self.flows_disagreeing / self.flows_judged if self.flows_judged else 0.0
 
 
 class Readiness(NamedTuple):
@@ -78,11 +83,16 @@ def _cut(figures: Figures) -> Iterator[str]:
 def _unknown(figures: Figures, limits: ReadinessLimits) -> Iterator[str]:
     if figures.unjudged:
         yield f"Not all that it would do is judged: {figures.unjudged}."
-    elif figures.flows_unknown > limits.unknown_share * figures.flows_judged:
+        return
+    if figures.flows_unknown > limits.unknown_share * figures.flows_judged:
         why = sorted(figures.unknown_reasons, key=lambda each: (-figures.unknown_reasons[each], each))
         flows = f"{figures.flows_unknown:,} of {_count(figures.flows_judged, 'flow')}"
         shares = f"{_percent(figures.unknown_share)}, at most {_percent(limits.unknown_share)}"
         yield f"Its effect on {flows} ({shares}) is unknown for want of {_named(why)}."
+    if figures.flows_disagreeing > limits.unknown_share * figures.flows_judged:
+        flows = f"{figures.flows_disagreeing:,} of {_count(figures.flows_judged, 'flow')}"
+        shares = f"{_percent(figures.disagreeing_share)}, at most {_percent(limits.unknown_share)}"
+        yield f"The nodes did something else with {flows} ({shares}) than the enforced policies say."
 
 
 def _unseen(figures: Figures, limits: ReadinessLimits) -> Iterator[str]:

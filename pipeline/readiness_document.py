@@ -38,6 +38,7 @@ def document_of(
         "flows_judged": figures.flows_judged,
         "flows_unknown": figures.flows_unknown,
         "unknown_share": figures.unknown_share,
+        "flows_disagreeing": figures.flows_disagreeing,
         "unknown_reasons": sorted(reasons, key=lambda each: (-reasons[each], each)),
         "workloads": figures.workloads,
         "workloads_without_flows": len(figures.silent_workloads),

@@ -73,6 +73,7 @@ def seen_request(cluster: str, staged: Staged) -> Request:
         "days": {"date_histogram": {"field": "@timestamp", "calendar_interval": "day", "min_doc_count": 1}},
         "hours": _hours(),
         "workloads": {"terms": _only("workload", staged.workloads)},
+        "disagreeing": {"filter": {"term": {"verdict.agrees": "action"}}, "aggs": _FLOWS},
         "first": {"min": {"field": "first"}},
         "last": {"max": {"field": "last"}},
     }
@@ -144,6 +145,7 @@ def figures_of(staged: Staged, seen: Answer, cut: Edges, opened: Edges, at: int)
         flows_judged=int(judged["flows"]["value"]),
         flows_unknown=int(unknown["flows"]["value"]),
         unknown_reasons={each["key"]: int(each["flows"]["value"]) for each in unknown["reasons"]["buckets"]},
+        flows_disagreeing=int(judged["disagreeing"]["flows"]["value"]),
         first=_time(judged["first"]),
         last=_time(judged["last"]),
         **_workloads(staged, [each["key"] for each in judged["workloads"]["buckets"]]),

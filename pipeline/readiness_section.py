@@ -18,5 +18,7 @@ class ReadinessLimits(Section):
         3, description="hours that the newest flow of the cluster may be behind the clock, at most"
     )
     unknown_share: Share = Field(
-        0.001, description="share of its workloads' flows for which its effect is unknown, at most"
+        0.001,
+        description="share of its workloads' flows for which its effect is unknown, at most; and of those"
+        " whose enforced verdict is not what the node did",
     )

@@ -52,6 +52,8 @@ def some_edges(count: int) -> list[dict[str, Any]]:
                 {"staged_allow": [CART.policy], "enforced": {"action": "deny"}},
                 {"staged_unknown": [CART.policy], "unknown": ["pod", "dest_ip"]},
                 {"enforced": None, "unjudged": "host_endpoint"},
+                {"agrees": "action"},
+                {"agrees": "rule"},
                 {"direction": "forward", "enforced": None, "unjudged": "forwarded"},
             ]),
         )
@@ -101,6 +103,7 @@ def counted(documents: list[dict[str, Any]], staged: Staged) -> Figures:
         flows_judged=sum(each["flows"] for each in ours),
         flows_unknown=flows,
         unknown_reasons={"dest_ip": flows, "pod": flows} if flows else {},
+        flows_disagreeing=sum(each["flows"] for each in ours if each["verdict"].get("agrees") == "action"),
         workloads=len(staged.workloads),
         silent_workloads=tuple(sorted({*staged.workloads} - {each["workload"] for each in ours})),
         first=min((each["first"] for each in ours), default=None),

@@ -155,6 +155,7 @@ async def test_a_policy_that_cuts_nothing_of_a_whole_week_is_safe_and_one_that_c
         "connections_opened": 0,
         "flows_judged": 192,
         "flows_unknown": 0,
+        "flows_disagreeing": 0,
         "unknown_share": 0.0,
         "unknown_reasons": [],
         "workloads": 1,

@@ -144,6 +144,7 @@ def _figures(sample: Sample) -> Iterator[tuple[str, Figures]]:
             flows_judged=len(ours),
             flows_unknown=len(of_unknown),
             unknown_reasons=effects["staged_unknown"].reasons,
+            flows_disagreeing=sum(each["verdict"].get("agrees") == "action" for each in ours),
             workloads=len(workloads),
             silent_workloads=tuple(sorted(workloads - seen)),
         )

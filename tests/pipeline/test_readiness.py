@@ -38,6 +38,7 @@ def figures(draw, most=10_000):
     active = draw(st.one_of(st.just(168), st.integers(0, 168)))
     names = st.lists(st.sampled_from(["shop/a", "shop/b"]), unique=True, max_size=2)
     judged = draw(st.one_of(st.just(10_000), number))
+    of_these = st.one_of(st.just(0), st.integers(0, min(judged, 20)), st.integers(0, judged))
     return Figures(
         unjudged=draw(st.sampled_from([None, None, None, "its stagedAction is Learn"])),
         days=draw(st.one_of(st.integers(6, 9), number)),
@@ -48,7 +49,8 @@ def figures(draw, most=10_000):
         edges_cut=draw(st.one_of(st.just(0), number)),
         connections_cut=draw(number),
         flows_judged=judged,
-        flows_unknown=draw(st.one_of(st.just(0), st.integers(0, min(judged, 20)), st.integers(0, judged))),
+        flows_unknown=draw(of_these),
+        flows_disagreeing=draw(of_these),
         workloads=draw(st.one_of(st.just(2), number)),
         silent_workloads=tuple(draw(st.one_of(st.just([]), names))),
     )
@@ -60,6 +62,7 @@ def is_enough(seen: Figures) -> bool:
         seen.unjudged is None
         and seen.edges_cut == 0
         and seen.flows_unknown * 1000 <= seen.flows_judged
+        and seen.flows_disagreeing * 1000 <= seen.flows_judged
         and seen.days >= 7
         and seen.hours_of_week == seen.hours_of_week_active
         and seen.hours_of_week_watched == 168
@@ -78,6 +81,8 @@ LESS_SAFE = [
     lambda seen: replace(seen, edges_cut=seen.edges_cut + 1),
     lambda seen: replace(seen, flows_unknown=min(seen.flows_unknown + 1, seen.flows_judged)),
     lambda seen: replace(seen, flows_unknown=seen.flows_judged),
+    lambda seen: replace(seen, flows_disagreeing=min(seen.flows_disagreeing + 1, seen.flows_judged)),
+    lambda seen: replace(seen, flows_disagreeing=seen.flows_judged),
     lambda seen: replace(seen, days=max(seen.days - 1, 0)),
     lambda seen: replace(seen, days=0),
     lambda seen: replace(seen, hours_of_week=max(seen.hours_of_week - 1, 0)),
