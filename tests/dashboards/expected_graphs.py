@@ -149,7 +149,8 @@ def _is_chosen(sample: Sample, document: Document) -> bool:
     if sample.chosen is None:
         return True
     name, value = sample.chosen
-    return document[name] == value
+    said = document[name]
+    return (str(said).lower() if isinstance(said, bool) else said) == value
 
 
 EXPECTED: dict[str, dict[str, Any]] = {

@@ -134,7 +134,10 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
         client.indices.refresh(index=f"flowtier_*.{cluster}*")
     asyncio.run(_write_readiness(url, cluster, policies, facts))
     flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
-    documents = tuple(each["_source"] for each in recommended)
+    # verdict.namespace is another name of the field there.
+    documents = tuple(
+        each["_source"] | {"verdict": {"namespace": each["_source"]["namespace"]}} for each in recommended
+    )
     start, end, rules = window.start * 1000, window.end * 1000, tuple(_rules(cluster, observed))
     return Sample(cluster, start, end, policies, facts, flows, documents, rules)
 

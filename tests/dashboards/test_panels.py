@@ -99,7 +99,8 @@ def option(client: Elasticsearch, control: Control, sample: Sample) -> str:
         terms = {"terms": {"field": control.field, "size": MANY}}
         index = sample.context.index(control.view.title)
         answer = client.search(index=index, size=0, aggs={"options": terms})
-        values = [bucket["key"] for bucket in answer["aggregations"]["options"]["buckets"]]
+        buckets = answer["aggregations"]["options"]["buckets"]
+        values = [bucket.get("key_as_string", bucket["key"]) for bucket in buckets]
         OPTIONS[key] = values[len(values) // 2]
     return OPTIONS[key]
 
@@ -127,5 +128,5 @@ def test_it_is_empty_where_no_index_is(question: Question, sample: Sample, clien
 
 def is_empty(rows: list[dict[str, Any]]) -> bool:
     """Whether no row has a figure but 0: a metric and a filter have one row even of nothing."""
-    figures = (value for row in rows for value in row.values() if not isinstance(value, str))
+    figures = (value for row in rows for value in row.values() if not isinstance(value, str | tuple))
     return not any(figures)
