@@ -31,13 +31,14 @@ async def gate(
                 {"error": {"type": "refused"}, "status": status}, status=status, headers=headers
             )
         await asyncio.sleep(delay)
+        told = ("content-type", "accept") if body else ("accept",)
         async with session.request(
             request.method,
             elasticsearch + request.path_qs,
-            data=body,
-            headers={name: request.headers[name] for name in ("content-type", "accept")},
+            data=body or None,
+            headers={name: request.headers[name] for name in told},
         ) as real:
-            content_type = real.headers["content-type"]
+            content_type = real.headers.get("content-type", "application/json")
             return web.Response(
                 status=real.status, body=await real.read(), headers=headers | {"content-type": content_type}
             )
