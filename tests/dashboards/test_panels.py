@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from pipeline.agreement import AGREEMENTS
 from tests.dashboards.bundle import Control, Dashboard, read_bundle
 from tests.dashboards.comparing import differences
 from tests.dashboards.context import Context
+from tests.dashboards.counting import records, values
 from tests.dashboards.expected import EXPECTED
+from tests.dashboards.expected_graphs import VERDICTS, verdict_word
 from tests.dashboards.questions import Question, questions
 from tests.dashboards.sample import Sample
 
@@ -17,6 +20,7 @@ DASHBOARDS = read_bundle()
 QUESTIONS = questions(DASHBOARDS)
 NOWHERE = "nowhere"  # a cluster that nobody has
 MANY = 1_000
+IMPACTS = {"none", "newly_denied", "newly_allowed", "unknown"}
 OPTIONS: dict[tuple[str, str], str] = {}  # by field and pattern
 
 
@@ -50,6 +54,13 @@ def lift(aggs: dict[str, Any]) -> None:
 
 def test_every_panel_has_an_expectation_and_every_expectation_a_panel():
     assert sorted(EXPECTED) == sorted(QUESTIONS)
+
+
+def test_the_sample_has_everything_that_panels_tell_apart(sample: Sample):
+    known = records(sample)
+    assert {value for each in known for value in values(each, "verdict.agrees")} == set(AGREEMENTS[1:])
+    assert {value for each in known for value in values(each, "verdict.impact")} == IMPACTS
+    assert {verdict_word(each) for each in known} == set(VERDICTS)
 
 
 def test_its_fields_are_there_and_filled(question: Question, sample: Sample, client: Elasticsearch):
