@@ -122,8 +122,8 @@ def changed(servers: Secured, section: str, changes: dict[str, str]) -> dict[str
 
 
 def test_the_commands_here_are_those_that_there_are() -> None:
-    offline = {"judge", "recommend", "settings"}
-    assert {command.name for command in COMMANDS} - offline == set(ARGUMENTS)
+    without_kafka = {"judge", "recommend", "settings", "dashboards", "watch"}
+    assert {command.name for command in COMMANDS} - without_kafka == set(ARGUMENTS)
 
 
 @pytest.mark.parametrize("case", KAFKA)
@@ -198,7 +198,7 @@ def test_a_worker_with_no_more_rights_than_it_needs_learns_and_gives_out_what_it
     installation.options = {}
     installation.produce([lines([flow(number) for number in range(100)])])
     until(lambda: worker.metric("flowtier_recommendations_published_total", kind="proposed") > 0, 60)
-    for index in ("recommendations.{}", "edges.{}.day.*", "rules.{}.*", "policies.{}"):
+    for index in ("recommendations.{}", "edges.{}.day.*", "policies.{}"):
         until(lambda: documents(servers, installation, f"flowtier_{index}") > 0, 60)  # noqa: B023
     reviewer, name = servers.options("reviewer"), min(installation.recommendations())
     code, output = run("recommendations", installation, reviewer)
