@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from pipeline.carried_filters import reporters_of
 from pipeline.edge_documents import (
     HOUR_MS,
     Figures,
@@ -172,6 +173,7 @@ class _Fold:
 def _said_of_rule(observations: Observations, rule: ObservedRule) -> dict[str, Any]:
     return {
         "namespace": observations.namespace,
+        "reporter": reporters_of([rule.direction])[0],
         "verdict": {"namespace": observations.namespace},
         "direction": rule.direction,
         "tier": rule.tier,

@@ -3,6 +3,7 @@ they mean the same, so that what is filtered in one dashboard is filtered in the
 
 from typing import Any
 
+from pipeline.carried_filters import carried
 from pipeline.kept import EDGES, RULES
 
 _KEYWORD = {"type": "keyword", "ignore_above": 8191}
@@ -68,7 +69,7 @@ _RULE: dict[str, Any] = {
     "@timestamp": _TIME,
     "cluster": _KEYWORD,
     "namespace": _KEYWORD,
-    "verdict": {"properties": {"namespace": _KEYWORD}},
+    **carried(),
     "direction": _KEYWORD,
     "tier": _KEYWORD,
     "policy": _KEYWORD,

@@ -1,10 +1,11 @@
 """The policies of a revision as documents, in the order in which Calico evaluates them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pipeline.applies_to import AppliesTo
+from pipeline.carried_filters import carried, reporters_of
 from pipeline.policy.policies import MODEL_KINDS, Policies, Policy, Tier
 from pipeline.revisions import Revision
 from pipeline.rule_words import DIRECTIONS, rules_say
@@ -43,6 +44,7 @@ _PROPERTIES: dict[str, Any] = {
     "rules": _KEPT,
     "applies_to": _KEYWORD,
     "applies_to_count": _LONG,
+    **carried(),
 }
 
 
@@ -109,9 +111,17 @@ def documents_of(
             "default_deny": _denies_all(policy, tiers[policy.tier]),
             "applies_to": workloads,
             "applies_to_count": len(workloads),
+            "reporter": reporters_of(each for each in DIRECTIONS if each in policy.types),
+            "verdict": {"namespace": _namespaces(policy, workloads)},
         }
         places[policy.tier] += 1
         yield f"{policies.revision}-{position}", {k: v for k, v in document.items() if v is not None}
+
+
+def _namespaces(policy: Policy, workloads: Iterable[str]) -> list[str]:
+    """Those of the workloads that it applies to, and its own."""
+    found = {workload.partition("/")[0] for workload in workloads}
+    return sorted(found | ({policy.key.namespace} if policy.key.namespace else set()))
 
 
 def _in_tier(tier: Tier, position: int) -> dict[str, Any]:

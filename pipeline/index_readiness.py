@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pipeline.carried_filters import carried
+
 TEMPLATE = "flowtier_readiness"
 
 _KEYWORD = {"type": "keyword", "ignore_above": 8191}
@@ -33,17 +35,7 @@ _PROPERTIES: dict[str, Any] = {
     "silent_workloads": _KEYWORD,
     "first": _TIME,
     "last": _TIME,
-    # What edges are filtered by, so that the same filter leaves the policies that it is about.
-    "reporter": _KEYWORD,
-    "verdict": {
-        "properties": {
-            "namespace": _KEYWORD,
-            "impact": _KEYWORD,
-            "enforced": {"properties": {"tier": {"type": "alias", "path": "tier"}}},
-            "staged_deny": {"type": "alias", "path": "policy"},
-            "staged_allow": {"type": "alias", "path": "policy"},
-        }
-    },
+    **carried(impact=_KEYWORD),
 }
 
 

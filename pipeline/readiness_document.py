@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
+from pipeline.carried_filters import reporters_of
 from pipeline.readiness import Figures, Readiness
 from pipeline.staged_policies import Staged
 
 # Of two workers that tell of the same policy the later one is right; a document that was written again at
 # the same time is the same.
 _VERSION = "external_gte"
-_REPORTERS = {"egress": "src", "ingress": "dst"}  # who judges in a direction
 
 
 def document_of(
@@ -45,7 +45,7 @@ def document_of(
         "silent_workloads": figures.silent_workloads,
         "first": figures.first,
         "last": figures.last,
-        "reporter": [_REPORTERS[direction] for direction in staged.directions],
+        "reporter": reporters_of(staged.directions),
         "verdict": {
             "namespace": sorted({workload.partition("/")[0] for workload in staged.workloads}),
             "impact": list(_impacts(figures)),

@@ -102,6 +102,8 @@ def test_a_policy_says_what_it_is(installation) -> None:
         "default_deny": False,
         "applies_to": [],
         "applies_to_count": 0,
+        "reporter": ["dst"],
+        "verdict": {"namespace": ["shop"]},
     }
 
 

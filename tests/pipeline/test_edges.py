@@ -190,6 +190,7 @@ def test_what_rules_matched_is_counted_by_hour():
         "@timestamp": START,
         "cluster": "test",
         "namespace": "shop",
+        "reporter": "dst",
         "verdict": {"namespace": "shop"},
         "direction": "ingress",
         "tier": "default",
