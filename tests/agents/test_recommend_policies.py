@@ -146,7 +146,7 @@ def test_bad_observations_are_counted_and_their_neighbours_learned(learning) -> 
         b"no JSON",
         None,
         b'{"v": 99}',
-        b'{"v": 2}',
+        b'{"v": 3}',
         observation("shop", 2, far),
         observation("shop", 3, 5),
     ]
