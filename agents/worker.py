@@ -16,6 +16,7 @@ from agents.follow_decisions import FollowDecisions
 from agents.follow_policies import FollowPolicies
 from agents.health import Health
 from agents.index_policies import IndexPolicies
+from agents.index_rejects import IndexRejects
 from agents.reach import AwayError
 from agents.recommend_policies import RecommendPolicies
 from agents.retention import Retention
@@ -76,6 +77,7 @@ def make_worker(settings: Settings) -> App:
         policies,
         *_recommending(settings, health, policies, elastic),
         *_rolling_up(settings, health, policies, elastic),
+        IndexRejects(settings, health, elastic),
         Retention(settings, health, elastic),
         FeedFlows(settings, health, policies, batches),
     ]

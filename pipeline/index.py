@@ -11,7 +11,7 @@ import msgspec
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AsyncElasticsearch
 
-from pipeline import index_edges, index_policies, index_readiness, index_recommendations
+from pipeline import index_edges, index_policies, index_readiness, index_recommendations, index_rejects
 from pipeline.annotate import INDEX_PREFIX, Document
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import FIELDS, Field
@@ -114,6 +114,7 @@ def templates(shards: int, replicas: int) -> dict[str, dict[str, Any]]:
         index_recommendations.TEMPLATE: index_recommendations.index_template(replicas),
         index_policies.TEMPLATE: index_policies.index_template(replicas),
         index_readiness.TEMPLATE: index_readiness.index_template(replicas),
+        index_rejects.TEMPLATE: index_rejects.index_template(replicas),
         **index_edges.templates(shards, replicas),
     }
 

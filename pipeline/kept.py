@@ -5,7 +5,7 @@ from pipeline.edges_section import Edges
 from pipeline.periods import Series
 from pipeline.settings import Settings
 
-EDGES, RULES = "flowtier_edges", "flowtier_rules"
+EDGES, RULES, REJECTS = "flowtier_edges", "flowtier_rules", "flowtier_rejects"
 
 
 class Kept:
@@ -22,7 +22,13 @@ class Kept:
         }
 
 
+def rejects_series(settings: Settings) -> Series:
+    """As long as their records are on the topic."""
+    return Series(f"{REJECTS}.{settings.cluster}", "day", settings.topics.rejects_retention_days)
+
+
 def all_series(settings: Settings) -> tuple[Series, ...]:
     """All of them, the flows' own first."""
     flows = Series(f"{INDEX_PREFIX}.{settings.cluster}", "day", settings.flows.retention_days)
-    return flows, *Kept(settings.cluster, settings.edges).series.values()
+    rejects = rejects_series(settings)
+    return flows, rejects, *Kept(settings.cluster, settings.edges).series.values()

@@ -92,6 +92,12 @@ EDGES_AGED_OUT = Counter(
     "flowtier_edges_aged_out", "Edges and rules that came when their window was not kept any more", ["window"]
 )
 EDGES_LAG = Gauge("flowtier_edges_lag", "Messages of flow-observations that are not rolled up yet")
+REJECTS_DOCUMENTS = Counter(
+    "flowtier_rejects_documents",
+    "Documents of rejects: written, stale (they were there), rejected",
+    ["outcome"],
+)
+REJECTS_LAG = Gauge("flowtier_rejects_lag", "Messages of flows-rejected that are not indexed yet")
 INDICES_DELETED = Counter("flowtier_indices_deleted", "Indices deleted because they aged out")
 SHIPPED_FLOWS = Counter("flowtier_shipped_flows", "Lines of the flow log in Kafka, committed")
 SHIPPED_BYTES = Counter("flowtier_shipped_bytes", "Bytes of the flow log in Kafka, committed")

@@ -17,6 +17,7 @@ from tests.waiting import until
 NOW = datetime.now(UTC)
 AGED_OUT = {
     "flowtier_flows.{}": NOW - timedelta(9 + 1),
+    "flowtier_rejects.{}": NOW - timedelta(31 + 1),
     "flowtier_edges.{}.interval": NOW - timedelta(3 + 1),
     "flowtier_edges.{}.hour": NOW - timedelta(37 + 1),
     "flowtier_edges.{}.day": NOW - timedelta(431 + 1),

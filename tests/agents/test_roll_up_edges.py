@@ -80,7 +80,7 @@ def test_a_worker_makes_the_indices_of_today_before_there_is_anything(rolling) -
     rolling.start_worker()
     with Elasticsearch(rolling.elasticsearch) as client:
         until(
-            lambda: len(names := client.indices.get(index=f"flowtier_*.{rolling.name}*")) == 8 and names, 60
+            lambda: len(names := client.indices.get(index=f"flowtier_*.{rolling.name}*")) == 9 and names, 60
         )
         edges = client.indices.get(index=f"flowtier_edges.{rolling.name}.*")
     assert len(edges) == len(WINDOWS)

@@ -81,6 +81,21 @@ def disagreement(sample: Sample) -> list[Row]:
     return table(sample, by, figures, where, ["verdict.enforced.policy"])
 
 
+def rejects(sample: Sample) -> list[Row]:
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for each in sample.rejects:
+        groups.setdefault((each["stage"], each["kind"]), []).append(each)
+    return [
+        {
+            "Stage": stage,
+            "Reason": kind,
+            "Rejects": len({each["origin"] for each in group}),
+            "Last": max(each["at"] for each in group),
+        }
+        for (stage, kind), group in groups.items()
+    ]
+
+
 EXPECTED: dict[str, Any] = {
     "Connections": partial(one, {"Connections": total("connections")}, COUNTED),
     "Bytes": partial(one, {"Bytes": total("bytes")}, COUNTED),
@@ -104,6 +119,7 @@ EXPECTED: dict[str, Any] = {
     "Top called": lambda sample: table(sample, {"Workload": "workload"}, _TALK, has("reporter", "dst")),
     "Agreement over time": partial(over_time, "Agrees", "verdict.agrees", "flows", has("verdict.agrees")),
     "Real disagreement": disagreement,
+    "Rejects": rejects,
     "Unknown, by reason": lambda sample: table(
         sample,
         {"Missing": "verdict.unknown"},

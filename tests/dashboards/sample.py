@@ -14,8 +14,9 @@ from elasticsearch.helpers import bulk
 
 from agents.read_readiness import ReadReadiness
 from deploy.demo.generate import HOURS, INTERVAL, SEED, window_until, write_sample
-from pipeline import index_policies, index_readiness, index_recommendations
+from pipeline import index_policies, index_readiness, index_recommendations, index_rejects
 from pipeline.applies_to import AppliesTo
+from pipeline.dead_letter import to_record
 from pipeline.decode import Limits
 from pipeline.edges import NOTHING, roll_up
 from pipeline.edges_section import Edges
@@ -25,7 +26,8 @@ from pipeline.flow_files import read_blocks
 from pipeline.index import put_templates, write
 from pipeline.index_policies import Published
 from pipeline.judge import Judge
-from pipeline.kept import Kept
+from pipeline.kept import Kept, rejects_series
+from pipeline.kept_rejects import replayed_record
 from pipeline.observe import observe
 from pipeline.policy.load import load_paths
 from pipeline.policy.policies import Policies
@@ -49,6 +51,13 @@ FLOWS = 8_000
 PARTITIONS = 4
 END = datetime(2026, 1, 13, 2, tzinfo=UTC)  # a Tuesday
 THREATS = "feed == 'threat'"
+# What is no flow, with the stage and the kind of the reject that it becomes.
+BROKEN = (
+    (b"no flow", "decode", "not JSON"),
+    (b"{", "decode", "not JSON"),
+    (b"[]", "decode", "an empty message"),
+    (None, "decode", "a tombstone"),
+)
 CHANGED_AT = 0.31  # share of the window: some flows of that interval disagree with the policies since
 MAX_CELLS = 4_096
 
@@ -71,7 +80,8 @@ type Document = dict[str, Any]
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
     """What is in Elasticsearch under `cluster`: `flows` are its flow documents, counted by whoever asks,
-    `recommendations` what was recommended from them, and `rules` which rules were observed to match."""
+    `recommendations` what was recommended from them, `rules` which rules were observed to match, and
+    `rejects` what was no flow, each time that it was rejected."""
 
     cluster: str
     start: int  # ms since the epoch
@@ -81,6 +91,7 @@ class Sample:
     flows: tuple[Document, ...]
     recommendations: tuple[Document, ...]
     rules: tuple[Document, ...]
+    rejects: tuple[Document, ...]
     chosen: tuple[str, str] | None = None
     chosen_from: "Sample | None" = None
 
@@ -99,6 +110,7 @@ class Sample:
         return replace(
             self,
             flows=tuple(each for each in self.flows if value in listed(each, name)),
+            rejects=tuple(each for each in self.rejects if value in listed(each, name)),
             recommendations=tuple(each for each in self.recommendations if value in listed(each, name)),
             chosen=(name, value),
             chosen_from=self,
@@ -131,6 +143,7 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
         bulk(client, _edges(cluster, observed))
         bulk(client, _policies(cluster, policies, facts))
         bulk(client, recommended)
+        bulk(client, _rejects(cluster, judge, window.start * 1000))
         client.indices.refresh(index=f"flowtier_*.{cluster}*")
     asyncio.run(_write_readiness(url, cluster, policies, facts))
     flows = tuple(orjson.loads(each.body) for part in processed for each in part.documents)
@@ -139,7 +152,26 @@ def load(url: str, cluster: str, folder: Path) -> Sample:
         each["_source"] | {"verdict": {"namespace": each["_source"]["namespace"]}} for each in recommended
     )
     start, end, rules = window.start * 1000, window.end * 1000, tuple(_rules(cluster, observed))
-    return Sample(cluster, start, end, policies, facts, flows, documents, rules)
+    rejects = tuple(
+        {"cluster": cluster, "stage": stage, "kind": kind, "origin": number, "at": start + again}
+        for again in range(2)
+        for number, (_, stage, kind) in enumerate(BROKEN)
+    )
+    return Sample(cluster, start, end, policies, facts, flows, documents, rules, rejects)
+
+
+def _rejects(cluster: str, judge: Judge, at: int) -> Iterator[Document]:
+    """Each line is rejected, replayed, and rejected again a millisecond later."""
+    broken = [Message(value, "flows", 0, offset, at) for offset, (value, *_) in enumerate(BROKEN)]
+    rejects = process(broken, judge, None, Limits()).rejects
+    assert len(rejects) == len(BROKEN)
+    told = [to_record(each)[1] for each in rejects]
+    replays = [replayed_record(each.origin, at)[1] for each in rejects]
+    records = [(value, at) for value in told + replays] + [(value, at + 1) for value in told]
+    series = rejects_series(Settings().model_copy(update={"cluster": cluster}))
+    for offset, (value, when) in enumerate(records):
+        if body := index_rejects.document_of(Message(value, "rejects", 0, offset, when), cluster):
+            yield {"_index": series.index_of(when), "_id": str(offset), "_source": body}
 
 
 async def _write_flows(url: str, processed: Iterable[Processed]) -> None:

@@ -47,7 +47,7 @@ ROLES = {
         "cluster": ["manage_index_templates"],
         "indices": [
             {
-                "names": ["flowtier_flows.*"],
+                "names": ["flowtier_flows.*", "flowtier_rejects.*"],
                 "privileges": ["create_index", "index", "delete_index", "view_index_metadata"],
             },
             {"names": ["flowtier_recommendations.*"], "privileges": ["create_index", "index", "delete"]},
@@ -77,7 +77,7 @@ RIGHTS = {
         ("TOPIC", "policies", "READ"),
         ("TOPIC", "facts", "READ"),
         ("TOPIC", "flow-observations", "READ WRITE"),
-        ("TOPIC", "flows-rejected", "WRITE"),
+        ("TOPIC", "flows-rejected", "READ WRITE"),
         ("TOPIC", "workers", "WRITE"),
         ("TOPIC", "policy-recommendations", "READ WRITE"),
         ("TOPIC", "recommendation-decisions", "READ"),
@@ -85,6 +85,7 @@ RIGHTS = {
         ("GROUP", "flowtier", "READ"),
         ("GROUP", "flowtier-recommend", "READ"),
         ("GROUP", "flowtier-edges", "READ"),
+        ("GROUP", "flowtier-rejects", "READ"),
         ("TRANSACTIONAL_ID", "flowtier.", "WRITE"),
     ],
     "shipper": [

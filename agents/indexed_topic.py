@@ -1,23 +1,14 @@
-"""Topic flow-observations as whoever rolls it up sees it: batches out, offsets once they are written."""
+"""A topic as whoever indexes it sees it: batches out, offsets once they are written."""
 
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from agents.group_topic import GroupTopic, Most, Taken
-from agents.topics import Topics
-from pipeline.settings import Settings
-
-_MOST_BYTES = 4 * 2**20
+from agents.group_topic import GroupTopic, Taken
 
 
-class ObservationsTopic(GroupTopic):
+class IndexedTopic(GroupTopic):
     """A consumer in a group of its own; all of it belongs to one thread."""
-
-    def __init__(self, settings: Settings) -> None:
-        most = Most(settings.edges.batch_messages, _MOST_BYTES, settings.edges.batch_seconds)
-        group = f"{settings.worker.group}-edges"
-        super().__init__(settings, Topics(settings).observations.name, group, most)
 
     def commit(self, taken: Taken) -> bool:
         """Commit what was taken; False where it is dropped, and will be taken again."""
