@@ -74,7 +74,9 @@ class FeedFlows(Service):
         while not self.should_stop:
             if taken := await self._read(topic.take):
                 await self._make_room(topic)
-                await self._hand_over(taken)
+                # Whoever stops waits for what is in flight by then, and leaves the group.
+                if not self.should_stop:
+                    await self._hand_over(taken)
 
     @Service.task
     async def _commit(self) -> None:
