@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -129,8 +130,11 @@ def test_it_ends_with_a_parent_that_is_killed_whatever_it_is_doing() -> None:
 
 def compilers(pid: int) -> list[int]:
     """The child processes of a worker, of whichever of its threads."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since has none
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def metric(worker, name: str) -> float:
