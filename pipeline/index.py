@@ -13,6 +13,7 @@ from elasticsearch import ApiError, AsyncElasticsearch
 
 from pipeline import index_edges, index_policies, index_readiness, index_recommendations, index_rejects
 from pipeline.annotate import INDEX_PREFIX, Document
+from pipeline.composable import composable
 from pipeline.dead_letter import Origin, Reject
 from pipeline.flow import FIELDS, Field
 
@@ -79,25 +80,15 @@ class Written:
 def index_template(shards: int = 1, replicas: int = 0) -> dict[str, Any]:
     """The composable template of the daily flow indices: only what somebody searches is indexed, only
     what somebody counts has columns, and the sort keeps like beside like, which compresses best."""
-    return {
-        "index_patterns": [f"{INDEX_PREFIX}.*"],
-        "priority": 200,
-        "template": {
-            "settings": {
-                "index": {
-                    "number_of_shards": shards,
-                    "number_of_replicas": replicas,
-                    "codec": "best_compression",
-                    "refresh_interval": "5s",
-                    "sort": {"field": list(_SORT)},
-                }
-            },
-            "mappings": {
-                "dynamic": False,
-                "properties": {each.name: _mapping(each) for each in FIELDS if each.type},
-            },
-        },
-    }
+    return composable(
+        INDEX_PREFIX,
+        {each.name: _mapping(each) for each in FIELDS if each.type},
+        replicas,
+        shards,
+        codec="best_compression",
+        refresh_interval="5s",
+        sort={"field": list(_SORT)},
+    )
 
 
 def _mapping(each: Field) -> dict[str, Any]:

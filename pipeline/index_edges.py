@@ -4,6 +4,7 @@ they mean the same, so that what is filtered in one dashboard is filtered in the
 from typing import Any
 
 from pipeline.carried_filters import carried
+from pipeline.composable import composable
 from pipeline.kept import EDGES, RULES
 
 _KEYWORD = {"type": "keyword", "ignore_above": 8191}
@@ -87,25 +88,8 @@ _RULE_SORT = ("policy", "direction", "rule", "@timestamp")
 
 def templates(shards: int, replicas: int) -> dict[str, dict[str, Any]]:
     """The composable templates by name. The sort keeps like beside like, which compresses best."""
-    settings = {
-        "number_of_replicas": replicas,
-        "codec": "best_compression",
-        "refresh_interval": "5s",
-    }
+    settings: dict[str, Any] = {"codec": "best_compression", "refresh_interval": "5s"}
     return {
-        EDGES: _template(EDGES, settings | {"number_of_shards": shards}, _EDGE_SORT, _EDGE),
-        RULES: _template(RULES, settings | {"number_of_shards": 1}, _RULE_SORT, _RULE),
-    }
-
-
-def _template(
-    name: str, settings: dict[str, Any], sort: tuple[str, ...], properties: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "index_patterns": [f"{name}.*"],
-        "priority": 200,
-        "template": {
-            "settings": {"index": settings | {"sort": {"field": list(sort)}}},
-            "mappings": {"dynamic": False, "properties": properties},
-        },
+        EDGES: composable(EDGES, _EDGE, replicas, shards, sort={"field": list(_EDGE_SORT)}, **settings),
+        RULES: composable(RULES, _RULE, replicas, sort={"field": list(_RULE_SORT)}, **settings),
     }

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.applies_to import AppliesTo
 from pipeline.carried_filters import carried, reporters_of
+from pipeline.composable import composable
 from pipeline.policy.policies import MODEL_KINDS, Policies, Policy, Tier
 from pipeline.revisions import Revision
 from pipeline.rule_words import DIRECTIONS, rules_say
@@ -61,21 +62,9 @@ def index_of(cluster: str) -> str:
 
 def index_template(replicas: int) -> dict[str, Any]:
     """The composable template; a board shows as many policies of a tier as one of them may hold."""
-    return {
-        "index_patterns": [f"{TEMPLATE}.*"],
-        "priority": 200,
-        "template": {
-            "settings": {
-                "index": {
-                    "number_of_shards": 1,
-                    "number_of_replicas": replicas,
-                    "codec": "best_compression",
-                    "max_inner_result_window": 10_000,
-                }
-            },
-            "mappings": {"dynamic": False, "properties": _PROPERTIES},
-        },
-    }
+    return composable(
+        TEMPLATE, _PROPERTIES, replicas, codec="best_compression", max_inner_result_window=10_000
+    )
 
 
 def newest_request(cluster: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.carried_filters import carried
+from pipeline.composable import composable
 
 TEMPLATE = "flowtier_readiness"
 
@@ -45,17 +46,4 @@ def index_of(cluster: str) -> str:
 
 def index_template(replicas: int) -> dict[str, Any]:
     """The composable template: a document a staged policy, written again every few minutes."""
-    return {
-        "index_patterns": [f"{TEMPLATE}.*"],
-        "priority": 200,
-        "template": {
-            "settings": {
-                "index": {
-                    "number_of_shards": 1,
-                    "number_of_replicas": replicas,
-                    "codec": "best_compression",
-                }
-            },
-            "mappings": {"dynamic": False, "properties": _PROPERTIES},
-        },
-    }
+    return composable(TEMPLATE, _PROPERTIES, replicas, codec="best_compression")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.composable import composable
 from pipeline.recommend.recommendation import Opened, Recommendation, Replay, Score
 from pipeline.recommend.render import to_yaml
 
@@ -67,14 +68,7 @@ def index_of(cluster: str) -> str:
 
 def index_template(replicas: int = 0) -> dict[str, Any]:
     """The composable template: a few thousand documents that are written again and again."""
-    return {
-        "index_patterns": [f"{TEMPLATE}.*"],
-        "priority": 200,
-        "template": {
-            "settings": {"index": {"number_of_shards": 1, "number_of_replicas": replicas}},
-            "mappings": {"dynamic": False, "properties": _PROPERTIES},
-        },
-    }
+    return composable(TEMPLATE, _PROPERTIES, replicas)
 
 
 def document_of(recommendation: Recommendation, cluster: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from pipeline.composable import composable
 from pipeline.dead_letter import kind_of
 from pipeline.flow import Message
 from pipeline.kept import REJECTS
@@ -32,21 +33,7 @@ _QUOTE = re.compile(r"(?<!\w)['\"]")  # begins what was written there; no apostr
 
 def index_template(replicas: int) -> dict[str, Any]:
     """The composable template: a document a reject."""
-    return {
-        "index_patterns": [f"{TEMPLATE}.*"],
-        "priority": 200,
-        "template": {
-            "settings": {
-                "index": {
-                    "number_of_shards": 1,
-                    "number_of_replicas": replicas,
-                    "codec": "best_compression",
-                    "refresh_interval": "5s",
-                }
-            },
-            "mappings": {"dynamic": False, "properties": _PROPERTIES},
-        },
-    }
+    return composable(TEMPLATE, _PROPERTIES, replicas, codec="best_compression", refresh_interval="5s")
 
 
 def document_of(message: Message, cluster: str) -> dict[str, Any] | None:
