@@ -6,6 +6,7 @@ import click
 
 from agents.commands import publish, ship, status, worker
 from agents.dashboards_commands import dashboards
+from agents.in_force import TopicsInForce
 from agents.known_recommendations import RecommendationsError
 from agents.publish import PublishError
 from agents.reach import ReachError
@@ -19,6 +20,8 @@ from pipeline.changes import WatchError
 from pipeline.cli.judge import judge
 from pipeline.cli.recommend import recommend
 from pipeline.cli.settings import settings
+from pipeline.cli.sources import SourceError
+from pipeline.git import GitError
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
@@ -30,6 +33,7 @@ COMMANDS = (
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),
     *(ShipError, RejectsError, RecommendationsError, ReachError, WatchError),
+    *(SourceError, GitError),
 )
 
 
@@ -42,7 +46,7 @@ def group() -> None:
 def main() -> None:
     """Run a command; a mistake of the user's gives exit code 2."""
     try:
-        group()
+        group(obj=TopicsInForce())
     except MISTAKES as error:
         click.echo(f"flowtier: {error}", err=True)
         sys.exit(2)

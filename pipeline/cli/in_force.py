@@ -1,0 +1,16 @@
+"""What commands may ask of a cluster's servers: the agents answer, as the object of click's context."""
+
+from typing import Protocol
+
+from pipeline.facts import Facts
+from pipeline.policy.load import Loaded
+
+
+class InForce(Protocol):
+    """What the cluster's topics hold; nothing is read before it is asked for."""
+
+    def policies(self) -> Loaded:
+        """The policies of the newest whole revision."""
+
+    def facts(self) -> Facts:
+        """Every fact with its lifetime, of the retention."""
