@@ -1,7 +1,7 @@
 """Observations ▸ documents of edges and rules by window: which messages add what to which document."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from pipeline.carried_filters import reporters_of
 from pipeline.edge_documents import (
     HOUR_MS,
     Figures,
+    Workloads,
     addresses_of,
     digest,
     figures_of,
@@ -22,22 +23,32 @@ from pipeline.edge_documents import (
 )
 from pipeline.flow import Message
 from pipeline.kept import Kept
-from pipeline.observations import ObservationError, Observations, ObservedRule, read_observations
+from pipeline.observations import (
+    ObservationError,
+    Observations,
+    ObservedEdge,
+    ObservedRule,
+    read_observations,
+)
 
 _MOST = 2**63 - 1  # what Elasticsearch takes
 
 
-def _sum(one: int, other: int) -> int:
-    return min(one + other, _MOST)
+def _sum(values: Iterable[int]) -> int:
+    return min(sum(values), _MOST)
 
 
 # What is no sum.
-_JOINED: dict[str, Callable[[int, int], int]] = {"first": min, "last": max, "last_hit": max}
+_JOINED: dict[str, Callable[[Iterable[int]], int]] = {"first": min, "last": max, "last_hit": max}
 
 
-def add(one: Figures, other: Figures) -> Figures:
-    """Two documents' figures together; it does not matter which of any number comes first."""
-    return {name: _JOINED.get(name, _sum)(value, other[name]) for name, value in one.items()}
+def together(figures: Sequence[Figures]) -> Figures:
+    """Documents' figures together, all of the same names in the same order; it does not matter which comes
+    first."""
+    if len(figures) == 1:
+        return figures[0]
+    values = zip(*(each.values() for each in figures), strict=True)
+    return {name: _JOINED.get(name, _sum)(each) for name, each in zip(figures[0], values, strict=True)}
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -50,21 +61,21 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 @dataclass(slots=True)
 class Added:
     """What messages add to one document: its own fields, as JSON without the last brace, and the figures
-    of each message, by its offset, in rising order."""
+    that each message adds, by its offset, in rising order."""
 
     fields: bytes
-    figures: list[tuple[int, Figures]] = field(default_factory=list)
+    figures: list[tuple[int, list[Figures]]] = field(default_factory=list)
 
     def put(self, offset: int, figures: Figures) -> None:
         if self.figures and self.figures[-1][0] == offset:
-            self.figures[-1] = offset, add(self.figures[-1][1], figures)
+            self.figures[-1][1].append(figures)
         else:
-            self.figures.append((offset, figures))
+            self.figures.append((offset, [figures]))
 
     @property
     def names(self) -> Iterable[str]:
         """Of the figures."""
-        return self.figures[0][1]
+        return self.figures[0][1][0]
 
     def document(self, figures: Figures) -> bytes:
         return self.fields + b"," + orjson.dumps(figures)[1:]
@@ -78,11 +89,13 @@ class Counted(NamedTuple):
 
     def with_(self, added: Added) -> "Counted":
         """With those messages that it does not count yet; the same where there are none."""
-        counted = self
-        for offset, figures in added.figures:
-            if offset >= counted.version:
-                counted = Counted(offset + 1, add(counted.figures, figures) if counted.figures else figures)
-        return counted
+        new = [each for each in added.figures if each[0] >= self.version]
+        if not new:
+            return self
+        figures = [one for _, of_message in new for one in of_message]
+        # Documents tell figures in whatever order: ours come first, theirs by name.
+        known = [{name: self.figures[name] for name in figures[0]}] if self.figures else []
+        return Counted(new[-1][0] + 1, together(figures + known))
 
 
 NOTHING = Counted(0, {})
@@ -130,33 +143,22 @@ class _Fold:
         self._opened: dict[tuple[str, int], _Opened] = {}
 
     def add(self, message: Message, observations: Observations) -> None:
-        # A topic made anew, or another partition, counts in documents of its own.
-        log = f"{message.topic_id}-{message.partition}-".encode()
+        documents = _Documents(self, message)
         workloads = workloads_of(observations.workloads)
+        said: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
         for edge in observations.edges:
-            said = said_of(observations.namespace, edge, workloads)
-            common, figures = orjson.dumps(said)[1:-1], figures_of(edge)
+            telling, figures = edge.telling, figures_of(edge)
+            common, shortest = said.get(telling) or said.setdefault(
+                telling, _said_of_edge(observations.namespace, edge, workloads)
+            )
             for window, start in starts(edge.interval):
-                own = common
-                if window == "interval" and (more := addresses_of(edge)):
-                    own += b"," + orjson.dumps(more)[1:-1]
-                self._put(window, start, log, message.offset, own, figures)
+                documents.add(window, start, shortest if window == "interval" else common, figures)
         for rule in observations.rules:
             own = orjson.dumps(_said_of_rule(observations, rule))[1:-1]
-            start = rule.interval // HOUR_MS * HOUR_MS
-            self._put("rules", start, log, message.offset, own, _figures_of_rule(rule))
+            documents.add("rules", rule.interval // HOUR_MS * HOUR_MS, own, _figures_of_rule(rule))
 
-    def _put(self, window: str, start: int, log: bytes, offset: int, said: bytes, figures: Figures) -> None:
-        opened = self._opened.get((window, start)) or self._open(window, start)
-        if opened.index is None:
-            self.rolled_up.aged_out[window] += 1
-            return
-        fields = b"%b,%b" % (opened.fields, said)
-        place = Place(opened.index, digest(log + fields))
-        added = self.rolled_up.added.get(place)
-        if added is None:
-            added = self.rolled_up.added[place] = Added(fields)
-        added.put(offset, figures)
+    def opened(self, window: str, start: int) -> _Opened:
+        return self._opened.get((window, start)) or self._open(window, start)
 
     def _open(self, window: str, start: int) -> _Opened:
         series = self._kept.series[window]
@@ -168,6 +170,43 @@ class _Fold:
         index = series.index_of(start) if series.is_kept(start, self._now) else None
         opened = self._opened[window, start] = _Opened(index, orjson.dumps(fields)[:-1])
         return opened
+
+
+class _Documents:
+    """Those that one message adds to."""
+
+    def __init__(self, fold: _Fold, message: Message) -> None:
+        self._fold = fold
+        self._offset = message.offset
+        # A topic made anew, or another partition, counts in documents of its own.
+        self._log = f"{message.topic_id}-{message.partition}-".encode()
+        self._found: dict[tuple[str, int, bytes], Added | None] = {}
+
+    def add(self, window: str, start: int, said: bytes, figures: Figures) -> None:
+        """Figures to the document of a window that says this; counted where nothing of it is kept."""
+        key = window, start, said
+        if key not in self._found:
+            self._found[key] = self._find(*key)
+        added = self._found[key]
+        if added is None:
+            self._fold.rolled_up.aged_out[window] += 1
+        else:
+            added.put(self._offset, figures)
+
+    def _find(self, window: str, start: int, said: bytes) -> Added | None:
+        opened = self._fold.opened(window, start)
+        if opened.index is None:
+            return None
+        fields = b"%b,%b" % (opened.fields, said)
+        place = Place(opened.index, digest(self._log + fields))
+        return self._fold.rolled_up.added.setdefault(place, Added(fields))
+
+
+def _said_of_edge(namespace: str, edge: ObservedEdge, workloads: Workloads) -> tuple[bytes, bytes]:
+    """What documents say of an edge, and what those of the shortest window do: JSON without braces."""
+    common = orjson.dumps(said_of(namespace, edge, workloads))[1:-1]
+    more = addresses_of(edge)
+    return common, common + b"," + orjson.dumps(more)[1:-1] if more else common
 
 
 def _said_of_rule(observations: Observations, rule: ObservedRule) -> dict[str, Any]:

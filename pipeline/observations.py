@@ -23,13 +23,6 @@ type Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 class ObservedEdge(msgspec.Struct, gc=False):
     """One edge, docs/schemas/flow-observations.v3.json."""
 
-    direction: str
-    reporter: str
-    workload: str
-    workload_type: str
-    peer: str
-    peer_type: str
-    peer_namespace: str
     interval: Time
     first: Time
     last: Time
@@ -41,10 +34,17 @@ class ObservedEdge(msgspec.Struct, gc=False):
     bytes_out: Count
     packets_in: Count
     packets_out: Count
+    example: str
+    direction: str
+    reporter: str
+    workload: str
+    workload_type: str
+    peer: str
+    peer_type: str
+    peer_namespace: str
     enforced: str
     promoted: str
     impact: str
-    example: str
     logged: str | None = None
     peer_ip: str | None = None
     protocol: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
@@ -64,6 +64,11 @@ class ObservedEdge(msgspec.Struct, gc=False):
     threats: tuple[str, ...] = ()
 
     @property
+    def telling(self) -> tuple[object, ...]:
+        """All that tells it from other edges but when it was seen."""
+        return msgspec.structs.astuple(self)[_NUMBERS:]
+
+    @property
     def hour(self) -> int:
         """Since the epoch: that in which its flows end."""
         return self.interval // HOUR_MS
@@ -79,6 +84,9 @@ class ObservedEdge(msgspec.Struct, gc=False):
     def denied(self) -> bool:
         """Whether the node denied it; where it did not say, whether our verdict is that it does."""
         return (self.logged or self.enforced) == "deny"
+
+
+_NUMBERS = ObservedEdge.__struct_fields__.index("direction")  # before it: when it was seen, and how much
 
 
 class ObservedWorkload(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ import pytest
 from agents.elastic import Elastic
 from agents.health import Health
 from agents.write_edges import WriteEdges
-from pipeline.edges import roll_up
+from pipeline.edges import NOTHING, roll_up
 from pipeline.index import Bulk, put_templates
 from pipeline.index_versions import Versioned, Versions
 from pipeline.kept import Kept
@@ -88,7 +88,7 @@ async def test_many_documents_are_written_and_read_in_parts(installation, search
     retries: list[str] = []
     versions = Versions(search, Bulk(documents=700, size=10**6), lambda why, *_: retries.append(why))
     documents = [
-        Versioned(place, 1, each.document(each.figures[0][1])) for place, each in added.items()
-    ]  # fmt: skip
+        Versioned(place, 1, each.document(NOTHING.with_(each).figures)) for place, each in added.items()
+    ]
     outcome = await versions.write(documents)
     assert (outcome.written, outcome.rejected, outcome.stale, retries) == (3_000, {}, set(), [])

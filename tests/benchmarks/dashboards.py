@@ -26,7 +26,7 @@ from deploy.demo.manifests import write_facts
 from deploy.local.stack import Stack
 from pipeline.annotate import Document
 from pipeline.decode import Limits
-from pipeline.edges import NOTHING, Added, Place, roll_up
+from pipeline.edges import NOTHING, Added, Place, roll_up, together
 from pipeline.edges_section import Edges
 from pipeline.facts import Facts
 from pipeline.flow import Message
@@ -71,7 +71,7 @@ class Rolled:
             known = self.open.setdefault(place, added)
             if known is not added:
                 for offset, figures in added.figures:
-                    known.put(offset, figures)
+                    known.put(offset, together(figures))
 
     def over(self, intervals: int) -> list[Document]:
         """The documents of the windows that are over after so many intervals, given out once."""

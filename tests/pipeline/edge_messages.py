@@ -126,7 +126,7 @@ class Store:
     def roll_up(self, messages: Iterable[Message]) -> None:
         """Take messages in, as a worker does that knows no document yet."""
         for place, added in roll_up(messages, self.kept, NOW).added.items():
-            before = self.get(place, added.figures[0][1])
+            before = self.get(place, added.names)
             after = before.with_(added)
             if after.version > before.version:
                 self.put(place, after.version, added.document(after.figures))
