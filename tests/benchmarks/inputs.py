@@ -79,6 +79,17 @@ def one_by_one(lines: Sequence[bytes]) -> list[bytes]:
     return [orjson.dumps(record) for record in records]
 
 
+def busy(lines: Sequence[bytes]) -> list[bytes]:
+    """The records of HOURS in the last one of them: as many an interval as a cluster logs that has ten
+    million a week."""
+    records = [orjson.loads(line) for line in lines]
+    last = max(record["end_time"] for record in records)
+    for record in records:
+        moved = (last - (last - record["end_time"]) // HOURS) // INTERVAL * INTERVAL - record["end_time"]
+        record |= {name: record[name] + moved for name in ("start_time", "end_time")}
+    return [orjson.dumps(record) for record in records]
+
+
 def messages(lines: Sequence[bytes], each: int) -> list[Message]:
     """The lines in messages of `each` flows."""
     return [

@@ -17,9 +17,11 @@ from elasticsearch import Elasticsearch
 from agents.publish import publish
 from pipeline.decode import Limits
 from pipeline.index import bulk_body, index_template
+from pipeline.policy.load import load_paths
 from pipeline.process import process
+from pipeline.revisions import Origin
 from tests.agents.installation import Installation, Worker
-from tests.benchmarks.inputs import MANY, Sample, in_full, messages, sample, short
+from tests.benchmarks.inputs import MANY, Sample, busy, in_full, messages, sample, short
 from tests.benchmarks.installations import installed, produce
 from tests.waiting import until
 
@@ -49,7 +51,13 @@ def report() -> None:
     """Print CPU of the worker and of Elasticsearch, and rates, for records of both sizes."""
     cluster = sample(datetime.now(UTC))
     print("A worker end to end, flows in Kafka already, 500 a message, batches packed with zstd")
-    for name, lines in (("1.1 kB", in_full(cluster.lines)), ("600 bytes", short(cluster.lines))):
+    sizes = (
+        ("1.1 kB", in_full(cluster.lines)),
+        ("600 bytes", short(cluster.lines)),
+        ("1.1 kB, a day's in an hour,", in_full(busy(cluster.lines))),
+        ("600 bytes, a day's in an hour,", short(busy(cluster.lines))),
+    )
+    for name, lines in sizes:
         with installed() as installation:
             print(f" {name} a flow")
             documents = _raw(installation, cluster, lines)
@@ -99,7 +107,9 @@ def _worker(installation: Installation, cluster: Sample, lines: list[bytes], doc
     worker = installation.start_worker()
     until(lambda: worker.address)
     idle = _cpu(worker)
-    publish(installation.settings, cluster.directory, "benchmark", with_facts=True)
+    publish(
+        installation.settings, load_paths([cluster.directory]), Origin(source="benchmark"), with_facts=True
+    )
     with Elasticsearch(installation.elasticsearch) as client:
         first, last, done = (_when(share * flows, worker, client) for share in (FROM, TO, 1))
     assert done.flows == flows
