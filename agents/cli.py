@@ -4,11 +4,12 @@ import sys
 
 import click
 
-from agents.commands import publish, ship, status, worker
+from agents.commands import ship, status, worker
 from agents.dashboards_commands import dashboards
 from agents.in_force import TopicsInForce
 from agents.known_recommendations import RecommendationsError
 from agents.publish import PublishError
+from agents.publish_commands import publish
 from agents.reach import ReachError
 from agents.recommendations_commands import recommendations
 from agents.rejects_commands import rejects

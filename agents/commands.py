@@ -1,9 +1,9 @@
 """The commands that talk to Kafka, as they are typed."""
 
 import signal
-import socket
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from agents import topics
-from agents.publish import Published
-from agents.publish import publish as publish_
+from agents.policies_topic import newest_record
 from agents.reach import ReachError
 from agents.ship_flows import ShipError, Shipper
 from agents.workers import Heartbeat, read_workers
-from pipeline import logs
+from pipeline import logs, revisions
 from pipeline import settings as settings_
+from pipeline.revisions import RevisionError
 from pipeline.settings import Settings
 
 _ALIVE_HEARTBEATS = 3  # a worker that missed so many is called silent
@@ -39,18 +39,6 @@ def worker() -> None:
     from agents import worker as worker_  # noqa: PLC0415
 
     worker_.run(load_settings())
-
-
-@click.command()
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--facts", is_flag=True, help="Also the namespaces, pods and so on that are found there.")
-@click.option("--takeover", is_flag=True, help="Replace policies that another source published.")
-@click.option("--source", help="Name of where they come from; else the host and the directory.")
-def publish(directory: Path, *, facts: bool, takeover: bool, source: str | None) -> None:
-    """Make what is in DIRECTORY the policies in force; what is not there any more is removed."""
-    source = source or f"{socket.gethostname()}:{directory.resolve()}"
-    published = publish_(load_settings(), directory, source, with_facts=facts, takeover=takeover)
-    _show_published(published, Console(stderr=True))
 
 
 @click.command()
@@ -79,15 +67,35 @@ def ship(file: Path, *, follow: bool) -> None:
 
 @click.command()
 def status() -> None:
-    """Show the workers: the policies that they judge by, how far they are, and what troubles them."""
+    """Show the policies in force, and the workers: which policies they judge by, how far they are, and what
+    troubles them."""
     settings = load_settings()
     heartbeats = read_workers(settings)
+    Console(markup=False, highlight=False, soft_wrap=True).print(_in_force(settings))
     table = Table(title=f"Workers of {settings.kafka.bootstrap}")
     for title in ("worker", "revision", "lag", "partitions", "last seen", "health"):
         table.add_column(title, overflow="fold")
     for heartbeat in heartbeats:
         table.add_row(*_row(heartbeat, time.time() - heartbeat.at, settings.worker.status_seconds))
     Console().print(table if heartbeats else "No worker has reported yet: flowtier worker starts one.")
+
+
+def _in_force(settings: Settings) -> str:
+    """Which revision was published last, from where, by whom and since when, in one line."""
+    try:
+        record = newest_record(settings)
+        if record is None:
+            return "No policies have been published yet: flowtier publish does it."
+        revision = revisions.decode(record)
+    except RevisionError as error:
+        return f"{error}: publish again"
+    since = datetime.fromtimestamp(revision.published).astimezone().isoformat(" ", "seconds")
+    commit = f"commit {revision.commit}" if revision.commit else "no commit"
+    author = f" of {revision.author}" if revision.author else ""
+    return (
+        f"Revision {revision.revision} ({revision.resources} resources) from {revision.source},"
+        f" {commit}{author}, published by {revision.by or 'nobody named'} at {since}"
+    )
 
 
 def _row(heartbeat: Heartbeat, age: float, every: float) -> tuple[str, ...]:
@@ -101,18 +109,3 @@ def _row(heartbeat: Heartbeat, age: float, every: float) -> tuple[str, ...]:
         f"{age:.0f} s ago",
         "silent" if silent and not heartbeat.stopped else "stopped" if heartbeat.stopped else health,
     )
-
-
-def _show_published(published: Published, console: Console) -> None:
-    revision, loaded = published.revision, published.loaded
-    table = Table(title=f"Revision {revision.revision}, from {revision.source}", show_header=False)
-    table.add_row("resources", str(revision.resources))
-    table.add_row("new or changed", str(published.written))
-    table.add_row("removed", str(published.removed))
-    table.add_row("facts new, changed or ended", str(published.facts))
-    table.add_row("commit", revision.commit or "none")
-    for kind, count in sorted(loaded.passed_over.items()):
-        table.add_row(f"passed over: {kind}", str(count))
-    for warning in loaded.warnings:
-        console.print(f"warning: {warning}", highlight=False, markup=False)
-    console.print(table)

@@ -1,23 +1,24 @@
-"""Publishes a directory of manifests: one whole revision of its policies, and the facts found there."""
+"""Publishes manifests: one whole revision of their policies, and the facts among them."""
 
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+import msgspec
 from confluent_kafka import KafkaException
 
 from agents import topics
+from agents.policies_topic import read_shelf
 from agents.publish_facts import changed_facts
+from agents.reach_kafka import list_topics
 from agents.topics import Topics
 from agents.transactions import Record, Transactions
-from agents.whole_topic import WholeTopic, text
 from pipeline import revisions
-from pipeline.policy.load import Loaded, load_paths
+from pipeline.changed_resources import ChangedResources, changed_resources
+from pipeline.policy.load import Loaded
 from pipeline.policy.resources import canonical_json
 from pipeline.policy.revision import to_policies
-from pipeline.revisions import Revision, RevisionError, Shelf
+from pipeline.revisions import Origin, Resources, Revision, RevisionError, Shelf
 from pipeline.settings import Settings
 
 
@@ -27,57 +28,68 @@ class PublishError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was written: the revision, how many records changed, and what was found in the manifests."""
+    """A revision, what it changes over the one in force before, how many facts are new, changed or ended,
+    and what was found in the manifests."""
 
     revision: Revision
-    written: int
-    removed: int
+    changes: ChangedResources
     facts: int
     loaded: Loaded
 
 
 def publish(
-    settings: Settings, directory: Path, source: str, *, with_facts: bool = False, takeover: bool = False
+    settings: Settings, loaded: Loaded, origin: Origin, *, with_facts: bool = False, takeover: bool = False
 ) -> Published:
-    """Make what is in `directory` the revision in force, in one transaction; a resource whose file is
-    gone is removed.
+    """Make what was loaded the revision in force, in one transaction; a resource that is not there any more
+    is removed.
 
     Raises ManifestError where a manifest is wrong, PublishError where another source owns the
     policies or Kafka did not take it, ReachError and TopicError where it or the topics cannot be used.
     """
-    loaded = load_paths([directory])
-    policies = to_policies(loaded)
+    name, wanted = to_policies(loaded).revision, _wanted(loaded)
     topics.create(settings)
     try:
         transactions = Transactions(settings, f"{settings.topics.prefix}publish")
         transactions.begin_alone()  # before reading: nobody writes what is not seen here
-        shelf = _read(settings)
-        _check_owner(shelf, source, takeover=takeover)
-        wanted = {resource.key: canonical_json(resource.document) for resource in loaded.policies}
-        revision = Revision(
-            revision=policies.revision,
-            content=revisions.content_hash(wanted),
-            resources=len(wanted),
-            source=source,
-            commit=_commit(directory),
-            published=time.time(),
-        )
-        changes = revisions.changes(shelf.resources, wanted)
-        facts = list(changed_facts(settings, loaded, source, revision.published)) if with_facts else []
-        transactions.run([*_records(settings, changes, revision), *facts])
+        shelf = read_shelf(settings)
+        _check_owner(shelf, origin.source, takeover=takeover)
+        revision = _revision(name, wanted, origin)
+        facts = _facts(settings, loaded, revision) if with_facts else []
+        transactions.run([*_records(settings, shelf, wanted, revision), *facts])
     except KafkaException as error:
-        reason = error.args[0].str()
-        raise PublishError(f"nothing was published, Kafka at {settings.kafka.bootstrap}: {reason}") from None
-    removed = sum(value is None for value in changes.values())
-    return Published(revision, len(changes) - removed, removed, len(facts), loaded)
+        raise PublishError(f"nothing was published, {_reason(settings, error)}") from None
+    return Published(revision, changed_resources(shelf.resources, wanted), len(facts), loaded)
 
 
-def _read(settings: Settings) -> Shelf:
-    shelf = Shelf()
-    with WholeTopic(settings, Topics(settings).policies.name) as topic:
-        for message in topic.read_to_end():
-            shelf.put(text(message.key()), message.value())
-    return shelf
+def preview(
+    settings: Settings, loaded: Loaded, origin: Origin, *, with_facts: bool = False, takeover: bool = False
+) -> Published:
+    """What `publish` would do, with nothing written and no other publish disturbed; raises as it does."""
+    wanted = _wanted(loaded)
+    revision = _revision(to_policies(loaded).revision, wanted, origin)
+    names, there = Topics(settings), list_topics(settings.kafka)
+    try:
+        shelf = read_shelf(settings) if names.policies.name in there else Shelf()
+        _check_owner(shelf, origin.source, takeover=takeover)
+        with_facts = with_facts and names.facts.name in there
+        facts = len(_facts(settings, loaded, revision)) if with_facts else 0
+    except KafkaException as error:
+        raise PublishError(_reason(settings, error)) from None
+    return Published(revision, changed_resources(shelf.resources, wanted), facts, loaded)
+
+
+def _wanted(loaded: Loaded) -> Resources:
+    return {resource.key: canonical_json(resource.document) for resource in loaded.policies}
+
+
+def _revision(name: str, wanted: Resources, origin: Origin) -> Revision:
+    return Revision(
+        **msgspec.structs.asdict(origin),
+        revision=name,
+        content=revisions.content_hash(wanted),
+        resources=len(wanted),
+        published=time.time(),
+    )
 
 
 def _check_owner(shelf: Shelf, source: str, *, takeover: bool) -> None:
@@ -94,17 +106,16 @@ def _check_owner(shelf: Shelf, source: str, *, takeover: bool) -> None:
         )
 
 
-def _records(settings: Settings, changes: Mapping[str, bytes | None], revision: Revision) -> Iterator[Record]:
+def _facts(settings: Settings, loaded: Loaded, revision: Revision) -> list[Record]:
+    return list(changed_facts(settings, loaded, revision.source, revision.published))
+
+
+def _records(settings: Settings, shelf: Shelf, wanted: Resources, revision: Revision) -> Iterator[Record]:
     topic = Topics(settings).policies.name
-    for key, value in changes.items():
+    for key, value in revisions.changes(shelf.resources, wanted).items():
         yield Record(topic, key.encode(), value)
     yield Record(topic, revisions.KEY.encode(), revisions.encode(revision))
 
 
-def _commit(directory: Path) -> str | None:
-    """The git commit that the directory is at; None outside of git."""
-    command = ["git", "-C", str(directory), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
+def _reason(settings: Settings, error: KafkaException) -> str:
+    return f"Kafka at {settings.kafka.bootstrap}: {error.args[0].str()}"

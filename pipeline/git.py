@@ -57,6 +57,25 @@ def commit_of(path: Path) -> str | None:
     return found.decode().strip() if found else None
 
 
+def top_of(path: Path) -> Path | None:
+    """The top of the work tree that a directory is in; None outside of git."""
+    found = _git(path, "rev-parse", "--show-toplevel")
+    return Path(found.decode().rstrip("\n")) if found else None
+
+
+def is_changed(path: Path) -> bool:
+    """Whether what stands at or below a path of a work tree is not as it was committed."""
+    folder = path if path.is_dir() else path.parent
+    status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=all", "--")
+    return bool(_said(folder, *status, str(path.resolve())))
+
+
+def author_of(commit: str, repository: Path = Path()) -> str:
+    """The author of a commit, as `Name <address>`."""
+    form = ("log", "-1", "--no-show-signature", "--format=%aN <%aE>")
+    return _said(repository, *form, "--end-of-options", commit).decode(errors="replace").strip()
+
+
 def _listed(repository: Path, place: str) -> Iterator[tuple[str, str, str]]:
     """(mode, object, path below `place`) of every entry that may be a manifest, in git's order."""
     listed = _said(repository, "ls-tree", "-r", "-z", "--full-tree", place).decode(errors="replace")

@@ -17,7 +17,21 @@ class RevisionError(ValueError):
     """A revision that cannot be used; the message says why."""
 
 
-class Revision(msgspec.Struct, frozen=True, kw_only=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where policies come from.
+
+    `source` owns them: another one is refused unless it takes over. `by` is the person or service account
+    that publishes. `commit` is git's, with `-dirty` behind it where the files were not as committed, and
+    `author` its author; None where they come from elsewhere.
+    """
+
+    source: str
+    by: str | None = None  # None in records from before it was kept
+    commit: str | None = None
+    author: str | None = None
+
+
+class Revision(Origin, frozen=True, kw_only=True):
     """The record that ends a publish and says what the topic then holds in whole.
 
     `revision` names the policies' content, as the documents carry it; `content` is the hash of the
@@ -28,8 +42,6 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     content: str
     resources: int
-    source: str
-    commit: str | None
     published: float
 
 

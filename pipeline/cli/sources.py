@@ -22,10 +22,11 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The manifests of one source, and its name as it was typed."""
+    """The manifests of one source, its name as it was typed, and the commit of a git revision."""
 
     name: str
     loaded: Loaded
+    commit: str | None = None
 
     @property
     def policies(self) -> Policies:
@@ -48,7 +49,7 @@ def read_source(text: str, in_force: InForce) -> Source:
     tree = read_tree(text)
     loaded = load_texts(tree.files)
     links = (Problem(name, 1, "file", "is a link or a submodule: not followed") for name in tree.links)
-    return Source(text, replace(loaded, warnings=(*loaded.warnings, *links)))
+    return Source(text, replace(loaded, warnings=(*loaded.warnings, *links)), tree.commit)
 
 
 def facts_of(sources: Iterable[Source]) -> Facts:

@@ -23,6 +23,8 @@ from agents.publish import Published, publish
 from agents.topics import Topics
 from agents.whole_topic import WholeTopic
 from pipeline import settings as settings_
+from pipeline.policy.load import load_paths
+from pipeline.revisions import Origin
 from pipeline.settings import Settings
 from tests.waiting import until
 
@@ -174,7 +176,8 @@ class Installation:
             file.unlink()
         for number, manifest in enumerate(manifests):
             (directory / f"{number}.yaml").write_text(manifest)
-        return publish(self.settings, directory, options.pop("source", "test"), **options)
+        origin = Origin(source=options.pop("source", "test"), by="tests")
+        return publish(self.settings, load_paths([directory]), origin, **options)
 
     def start_worker(self) -> Worker:
         log = self.folder / f"worker{len(self.workers)}.log"
@@ -200,12 +203,12 @@ class Installation:
         shares = [worker.health()["partitions"] for worker in self.workers]
         return sorted(chain.from_iterable(shares)) == [0, 1, 2, 3] and len({*map(len, shares)}) == 1
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         """Run a command of `flowtier` to its end."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FLOWTIER_")}
         return subprocess.run(
             [*FLOWTIER, *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             env=environment | self.environment | {"COLUMNS": "500"},  # no table is folded
             capture_output=True,
             text=True,

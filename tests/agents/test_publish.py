@@ -34,9 +34,9 @@ def shelf(installation: Installation) -> Shelf:
 
 def test_a_publish_writes_what_changed_and_removes_what_is_gone(installation) -> None:
     first = installation.publish(ALLOW_ALL, STAGED_DENY)
-    assert (first.written, first.removed, first.revision.resources) == (2, 0, 2)
+    assert (len(first.changes.new), first.changes.removed, first.revision.resources) == (2, (), 2)
     second = installation.publish(ALLOW_ALL)
-    assert (second.written, second.removed, second.revision.resources) == (0, 1, 1)
+    assert (second.changes.new, len(second.changes.removed), second.revision.resources) == ((), 1, 1)
     newest = shelf(installation).newest
     assert newest
     assert revisions.decode(newest[0]) == second.revision
@@ -52,7 +52,9 @@ def test_another_source_is_refused_unless_it_takes_over(installation) -> None:
     installation.publish(ALLOW_ALL, source="git")
     with pytest.raises(PublishError, match=r"published from 'git', not from 'hand'.*--takeover"):
         installation.publish(STAGED_DENY, source="hand")
-    assert installation.publish(STAGED_DENY, source="hand", takeover=True).written == 1
+    assert installation.publish(STAGED_DENY, source="hand", takeover=True).changes.new == (
+        "StagedGlobalNetworkPolicy//none",
+    )
     with pytest.raises(PublishError, match="published from 'hand'"):
         installation.publish(ALLOW_ALL, source="git")
 

@@ -87,6 +87,12 @@ def test_resources_that_come_after_a_revision_do_not_change_it() -> None:
     assert shelf.newest == (b"revision", {"Kind/a": b"1"})
 
 
+def test_a_record_from_before_it_was_kept_who_published_is_read() -> None:
+    record = {"v": 1, "revision": "r1", "content": "c", "resources": 1, "source": "git", "commit": "abc"}
+    revision = decode(json.dumps(record | {"published": 1.0}).encode())
+    assert (revision.source, revision.commit, revision.by, revision.author) == ("git", "abc", None, None)
+
+
 @pytest.mark.parametrize("value", [None, b"", b"{", b'{"v": 2}', b'{"v": 1}'])
 def test_a_record_that_is_no_revision_is_refused_in_words(value) -> None:
     with pytest.raises(RevisionError, match="the revision record cannot be read"):
