@@ -1,32 +1,48 @@
 """Manifests in files and messages ▸ checked resources, with everything that is wrong named at once."""
 
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.policy.check import checked
 from pipeline.policy.facts_resources import Fact
 from pipeline.policy.policies import NetworkSet, Policy, Tier
-from pipeline.policy.problems import Finding, ManifestError, Problem, path
+from pipeline.policy.problems import Finding, Location, ManifestError, Problem, path
 from pipeline.policy.resources import Kind, Resource, Said, find, known, reduced, resource_key
 from pipeline.policy.yaml_lines import JsonValue, TextError, Value, documents
 
 type Item = Value | JsonValue
 
 SUFFIXES = (".yaml", ".yml", ".json")
+MAX_BYTES = 64 * 2**20  # of one file: an object in Kubernetes has at most 1.5 MiB
 RETIRED = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a resource is written."""
+
+    file: str
+    item: Item
+
+    def problem(self, location: Location, reason: str) -> Problem:
+        """Something about what stands at the location in the resource."""
+        return Problem(self.file, self.item.line_of(location), path(location) or "document", reason)
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
-    """All that was found: resources, problems, warnings, and how often each kind was passed over."""
+    """All that was found: resources, problems, warnings, how often each kind was passed over, and by their
+    keys where the policies stand."""
 
     policies: tuple[Resource[Said], ...] = ()
     facts: tuple[Resource[Fact], ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     passed_over: Counter[str] = field(default_factory=Counter)
+    places: Mapping[str, Place] = field(default_factory=dict, repr=False, compare=False)
 
     def require(self) -> None:
         """Raises ManifestError with all problems, if there is one."""
@@ -40,7 +56,8 @@ def load_paths(paths: Iterable[Path]) -> Loaded:
     for given in paths:
         for file in _files(given, loader):
             try:
-                content = file.read_bytes()
+                with file.open("rb") as opened:
+                    content = opened.read(MAX_BYTES + 1)
             except OSError as error:
                 loader.problems.append(Problem(str(file), 1, "file", f"cannot be read: {error.strerror}"))
             else:
@@ -57,19 +74,48 @@ def load_texts(items: Iterable[tuple[str, bytes]]) -> Loaded:
 
 
 def _files(given: Path, loader: "_Loader") -> Iterator[Path]:
-    if not given.is_dir():
+    if given.is_dir():
+        yield from _below(given, given.resolve(), loader)
+    else:
         yield given
+
+
+def _below(folder: Path, root: Path, loader: "_Loader") -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        loader.problems.append(Problem(str(folder), 1, "file", f"cannot be read: {error.strerror}"))
         return
-    root = given.resolve()
-    for file in sorted(given.rglob("*")):
-        hidden = any(part.startswith(".") for part in file.relative_to(given).parts)
-        if hidden or file.suffix.lower() not in SUFFIXES or not file.is_file():
+    for entry in entries:
+        file = folder / entry.name
+        if entry.name.startswith("."):
             continue
-        if file.resolve().is_relative_to(root):
+        if entry.is_symlink():
+            yield from _linked(file, root, loader)
+        elif entry.is_dir():
+            yield from _below(file, root, loader)
+        elif entry.is_file() and _is_manifest(file):
             yield file
-        else:
-            reason = "is a link that leaves the directory: not followed"
-            loader.warnings.append(Problem(str(file), 1, "file", reason))
+
+
+def _linked(file: Path, root: Path, loader: "_Loader") -> Iterator[Path]:
+    """What a link leads to, if that is a file inside of the directory."""
+    if file.is_dir():
+        reason = "is a link to a directory: not followed"
+    elif not _is_manifest(file):
+        return
+    elif not file.resolve().is_relative_to(root):
+        reason = "is a link that leaves the directory: not followed"
+    elif file.is_file():
+        yield file
+        return
+    else:
+        reason = "is a link to nothing that is there"
+    loader.warnings.append(Problem(str(file), 1, "file", reason))
+
+
+def _is_manifest(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
 
 
 class _Loader:
@@ -78,7 +124,7 @@ class _Loader:
     def __init__(self) -> None:
         self.policies: dict[str, Resource[Said]] = {}
         self.facts: dict[str, Resource[Fact]] = {}
-        self.places: dict[str, tuple[str, Item]] = {}
+        self.places: dict[str, Place] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.passed_over: Counter[str] = Counter()
@@ -90,9 +136,14 @@ class _Loader:
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
             passed_over=self.passed_over,
+            places=self.places,
         )
 
     def text(self, name: str, content: bytes) -> None:
+        if len(content) > MAX_BYTES:
+            reason = f"is larger than {MAX_BYTES >> 20} MiB: not read, split it into smaller files"
+            self.problems.append(Problem(name, 1, "file", reason))
+            return
         try:
             for document in documents(content):
                 items = list(_items(document))
@@ -126,9 +177,7 @@ class _Loader:
             self.passed_over[f"{api_version} {kind_name}"] += 1
 
     def report(self, name: str, value: Item, finding: Finding) -> None:
-        location, reason = finding
-        place = path(location) or "document"
-        self.problems.append(Problem(name, value.line_of(location), place, reason))
+        self.problems.append(Place(name, value).problem(*finding))
 
     def resource(self, name: str, value: Item, kind: Kind) -> None:
         manifest, findings = checked(value.data, kind)
@@ -147,12 +196,12 @@ class _Loader:
         if not isinstance(plain, Tier | Policy | NetworkSet):
             self.facts[key] = Resource(key, document, plain)
         elif key in self.policies:
-            file, first = self.places[key]
-            reason = f"{key} is already in {file}, line {first.line_of(())}"
+            first = self.places[key]
+            reason = f"{key} is already in {first.file}, line {first.item.line_of(())}"
             self.report(name, value, (("metadata", "name"), reason))
         else:
             self.policies[key] = Resource(key, document, plain)
-            self.places[key] = (name, value)
+            self.places[key] = Place(name, value)
 
 
 def _is_known(data: object) -> bool:
