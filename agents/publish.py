@@ -26,6 +26,10 @@ class PublishError(RuntimeError):
     """A publish that is refused, or that Kafka did not take; the message says why and what to do."""
 
 
+class OwnerError(PublishError):
+    """A publish that is refused since another source owns the policies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A revision, what it changes over the one in force before, how many facts are new, changed or ended,
@@ -100,7 +104,7 @@ def _check_owner(shelf: Shelf, source: str, *, takeover: bool) -> None:
     except RevisionError as error:
         raise PublishError(f"{error}: replace it with --takeover") from None
     if owner != source:
-        raise PublishError(
+        raise OwnerError(
             f"the policies are published from {owner!r}, not from {source!r}:"
             " publish there, or name it with --source, or replace all of them with --takeover"
         )

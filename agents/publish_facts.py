@@ -23,7 +23,7 @@ _SOURCE = "flowtier-source"  # header: who published a fact; nobody else ends it
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """A fact as the topic has it, and who published it."""
 
     told: Told
@@ -36,21 +36,27 @@ def changed_facts(settings: Settings, loaded: Loaded, source: str, now: float) -
     A fact that this source published before and that is not there any more ends now: it is kept, not
     removed, since late flows are judged by what was. Facts of other sources are left alone.
     """
-    topic, known = Topics(settings).facts.name, _read(settings)
+    topic, known = Topics(settings).facts.name, read_known(settings)
     found = {fact_key(each.plain): each.plain for each in loaded.facts}
-    header = ((_SOURCE, source.encode()),)
     for key, fact in found.items():
         before, until = known.get(key), _deleted(fact)
         if before is None or (before.told.fact, before.told.until) != (fact, until):
             since = _created(fact) if before is None else now
-            yield Record(topic, *facts_records.encode(fact, since, until), header)
+            yield fact_record(topic, Told(fact, since, until), source)
     for key, before in known.items():
         if key not in found and before.source == source.encode() and before.told.until == inf:
-            yield Record(topic, *facts_records.encode(before.told.fact, before.told.since, now), header)
+            yield fact_record(topic, Told(before.told.fact, before.told.since, now), source)
 
 
-def _read(settings: Settings) -> dict[str, _Known]:
-    known: dict[str, _Known] = {}
+def fact_record(topic: str, told: Told, source: str) -> Record:
+    """The record of a fact that a source tells."""
+    header = ((_SOURCE, source.encode()),)
+    return Record(topic, *facts_records.encode(told.fact, told.since, told.until), header)
+
+
+def read_known(settings: Settings) -> dict[str, Known]:
+    """The facts on the topic by their key. Raises KafkaException."""
+    known: dict[str, Known] = {}
     with WholeTopic(settings, Topics(settings).facts.name) as topic:
         for message in topic.read_to_end():
             try:
@@ -62,7 +68,7 @@ def _read(settings: Settings) -> dict[str, _Known]:
                 known.pop(key, None)
             else:
                 headers = cast("list[tuple[str, bytes]]", message.headers() or [])
-                known[key] = _Known(told, dict(headers).get(_SOURCE))
+                known[key] = Known(told, dict(headers).get(_SOURCE))
     return known
 
 

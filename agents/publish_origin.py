@@ -28,7 +28,7 @@ def origin_of(source: Source, name: str | None, by: str | None) -> Origin:
     except GitError:  # no git: only a directory can have been read
         place, commit, author = path.resolve(), None, None
     return Origin(
-        source=name or f"{socket.gethostname()}:{place}", by=by or _who(), commit=commit, author=author
+        source=name or f"{socket.gethostname()}:{place}", by=by or who(), commit=commit, author=author
     )
 
 
@@ -43,7 +43,8 @@ def _place(text: str) -> Path:
     return (top / path).resolve()
 
 
-def _who() -> str:
+def who() -> str:
+    """The user and the host that this runs as."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user that has no name
