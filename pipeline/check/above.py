@@ -1,0 +1,129 @@
+"""What decides in one tier and direction for certain, found by what it asks of endpoint and peer."""
+
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pipeline.check.selectors import conjuncts, implies
+from pipeline.policy.order import policy_key
+from pipeline.policy.policies import MODEL_KINDS, Direction, EntityMatch, Policies, Policy, PolicyKey, Rule
+from pipeline.policy.selector import Atom, Everything, Selector
+
+BY_ADDRESS = ("", "nets")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A rule where it stands."""
+
+    policy: Policy
+    index: int
+    rule: Rule
+
+    def is_before(self, other: "Standing") -> bool:
+        """Whether it comes before the other rule of its tier in every evaluation that has both."""
+        if self.policy.key == other.policy.key:
+            return self.index < other.index
+        return is_before(self.policy, other.policy)
+
+
+def is_before(one: Policy, other: Policy) -> bool:
+    """Whether it comes before the other in their tier, as a staged policy and as what it becomes."""
+    ours, theirs = policy_key(one), policy_key(other)
+    if ours[0] != theirs[0]:
+        return ours[0] < theirs[0]
+    return ours < theirs and _enforced_name(one.key) < _enforced_name(other.key)
+
+
+def _enforced_name(key: PolicyKey) -> bytes:
+    return f"{key.name}/{key.namespace}/{MODEL_KINDS[key.twin.kind]}".encode()
+
+
+@dataclass(slots=True)
+class _Group:
+    """Policies of one selector, and their rules by what they ask of the peer."""
+
+    selector: Selector
+    policies: list[Policy] = field(default_factory=list)
+    rules: dict[Hashable, list[Standing]] = field(default_factory=dict)
+
+
+class Above:
+    """The policies of a tier that govern one direction.
+
+    `passes` are all their Pass rules; the rest is of steady ones only: enforced, with no staged policy
+    that would take their place.
+    """
+
+    def __init__(self, policies: Policies, tier: str, direction: Direction) -> None:
+        self.passes: list[Standing] = []
+        self._groups: dict[Selector, _Group] = {}
+        self._by_anchor: dict[Hashable, list[_Group]] = {}
+        self._wider: dict[Selector, list[_Group]] = {}
+        replaced = {policy.key.twin for policy in policies.policies if policy.key.staged}
+        for policy in policies.policies:
+            if policy.tier == tier and direction in policy.types and policy.workloads:
+                self._add(policy, direction, steady=not policy.key.staged and policy.key not in replaced)
+
+    def _add(self, policy: Policy, direction: Direction, *, steady: bool) -> None:
+        standing = [Standing(policy, *numbered) for numbered in enumerate(policy.rules(direction))]
+        self.passes += [one for one in standing if one.rule.action == "pass"]
+        if not steady:
+            return
+        group = self._groups.get(policy.selector)
+        if group is None:
+            group = self._groups[policy.selector] = _Group(policy.selector)
+            for anchor in _anchors(policy.selector):
+                self._by_anchor.setdefault(anchor, []).append(group)
+        group.policies.append(policy)
+        for one in standing:
+            if one.rule.action != "log":
+                for anchor in _peer_anchors(peer(one.rule, direction)):
+                    group.rules.setdefault(anchor, []).append(one)
+
+    def policies_for(self, selector: Selector) -> Iterator[Policy]:
+        """The steady policies that select all that the selector does."""
+        return (policy for group in self._groups_for(selector) for policy in group.policies)
+
+    def rules_for(self, selector: Selector, rule: Rule, direction: Direction) -> Iterator[Standing]:
+        """Rules of steady policies that select all that the selector does, those alone whose peers may be
+        all that the rule's are."""
+        anchors = [*_sought(peer(rule, direction).selector), BY_ADDRESS]
+        for group in self._groups_for(selector):
+            for anchor in anchors:
+                yield from group.rules.get(anchor, ())
+
+    def _groups_for(self, selector: Selector) -> list[_Group]:
+        if (known := self._wider.get(selector)) is not None:
+            return known
+        near = (group for anchor in _sought(selector) for group in self._by_anchor.get(anchor, ()))
+        distinct = {group.selector: group for group in near}.values()
+        found = [group for group in distinct if implies(selector, group.selector)]
+        self._wider[selector] = found
+        return found
+
+
+def peer(rule: Rule, direction: Direction) -> EntityMatch:
+    """The side of the rule that is not the policy's own."""
+    return rule.source if direction == "ingress" else rule.destination
+
+
+def _anchors(selector: Selector) -> Iterable[Hashable]:
+    """Where a selector is kept: whatever implies it has one of these among what it `_sought`."""
+    parts = conjuncts(selector)
+    for part in parts:
+        if isinstance(part, Atom) and part.op == "==":
+            return [(part.key, part.values[0])]
+    return [None] if isinstance(parts[0], Everything) else parts[0].keys()
+
+
+def _sought(selector: Selector | None) -> Iterable[Hashable]:
+    """Where to look for what a selector may imply."""
+    atoms = selector.atoms() if selector else ()
+    sought = [None, *(atom.key for atom in atoms)]
+    return dict.fromkeys([*sought, *((atom.key, value) for atom in atoms for value in atom.values)])
+
+
+def _peer_anchors(match: EntityMatch) -> Iterable[Hashable]:
+    if match.selector:
+        return _anchors(match.selector)
+    return [BY_ADDRESS] if match.nets else [None]

@@ -1,0 +1,1 @@
+"""The lints, a family a file."""
