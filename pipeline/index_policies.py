@@ -80,6 +80,23 @@ def newest_request(cluster: str) -> dict[str, Any]:
     }
 
 
+def outdated_request(cluster: str, newest: str, before: int) -> dict[str, Any]:
+    """Which policies are of revisions that came into force before a time (ms since the epoch), but for the
+    newest: the first thousands of them."""
+    return {
+        "index": index_of(cluster),
+        "ignore_unavailable": True,
+        "size": 10_000,
+        "source": False,
+        "query": {
+            "bool": {
+                "filter": [{"range": {"@timestamp": {"lt": before}}}],
+                "must_not": [{"term": {"revision": newest}}],
+            }
+        },
+    }
+
+
 def documents_of(
     policies: Policies, published: Published, applies_to: AppliesTo, cluster: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from elasticsearch import AsyncElasticsearch
 from agents.elastic import Elastic
 from agents.health import Health
 from agents.retention import Retention
+from pipeline.index import put_templates
 from pipeline.kept import all_series
 from tests.agents.installation import ALLOW_ALL, Installation
 from tests.waiting import until
@@ -100,3 +101,23 @@ async def test_the_worker_deletes_as_it_starts(installation, search) -> None:
         until, lambda: worker.address and worker.metric("flowtier_indices_deleted_total") == 1, 60
     )
     assert old not in await there(search, installation)
+
+
+async def test_policies_of_earlier_revisions_are_kept_as_long_as_what_their_rules_matched(
+    installation, search, elastic
+) -> None:
+    days = {"long-ago": 31, "of-late": 29, "in-force": 300, "published-later": 31}
+    index = f"flowtier_policies.{installation.name}"
+    await put_templates(search)
+    for number, revision in enumerate(("long-ago", "of-late", "published-later", "in-force")):
+        at = int((NOW - timedelta(days[revision])).timestamp() * 1000)
+        document = {"revision": revision, "revision_number": number, "@timestamp": at}
+        await search.index(index=index, document=document, refresh=True)
+    await Retention(installation.settings, Health(), elastic).delete_policies(NOW.timestamp())
+    await search.indices.refresh(index=index)
+    found = await search.search(index=index)
+    assert {hit["_source"]["revision"] for hit in found["hits"]["hits"]} == {"of-late", "in-force"}
+
+
+async def test_without_policies_nothing_is_deleted(installation, elastic) -> None:
+    await Retention(installation.settings, Health(), elastic).delete_policies(NOW.timestamp())
