@@ -1,6 +1,7 @@
 """The command that publishes policies."""
 
 import sys
+from pathlib import Path
 
 import click
 import msgspec
@@ -8,13 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.commands import load_settings
+from agents.kubernetes_access import Access
 from agents.publish import Published, preview
 from agents.publish import publish as publish_
 from agents.publish_origin import origin_of
 from pipeline.changed_resources import ChangedResources
 from pipeline.cli.in_force import InForce
 from pipeline.cli.sources import IN_FORCE, SourceError, read_source
-from pipeline.revisions import Revision
+from pipeline.policy.load import Loaded
+from pipeline.revisions import Origin, Revision
 
 _SHOWN_FIELDS = 5
 
@@ -29,8 +32,18 @@ class PublishedReport(msgspec.Struct, frozen=True):
     facts: int
 
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
 @click.command()
-@click.argument("source_", metavar="SOURCE")
+@click.argument("source_", metavar="[SOURCE]", required=False)
+@click.option(
+    "--from-kubernetes", is_flag=True, help="What is in force in Kubernetes, facts too, and what changes."
+)
+@click.option("--facts-only", is_flag=True, help="From Kubernetes only facts: others publish the policies.")
+@click.option("--once", is_flag=True, help="From Kubernetes what is there now, without what changes.")
+@click.option("--kubeconfig", type=_FILE, help="Else kubectl's own; in a pod its service account.")
+@click.option("--context", help="Of the kubeconfig; else its current one.")
 @click.option("--facts", is_flag=True, help="Also the namespaces, pods and so on that are found there.")
 @click.option("--takeover", is_flag=True, help="Replace policies that another source published.")
 @click.option("--source", help="Name of where they come from; else the host and the directory.")
@@ -40,8 +53,13 @@ class PublishedReport(msgspec.Struct, frozen=True):
 @click.pass_obj
 def publish(
     in_force: InForce,
-    source_: str,
+    source_: str | None,
     *,
+    from_kubernetes: bool,
+    facts_only: bool,
+    once: bool,
+    kubeconfig: Path | None,
+    context: str | None,
     facts: bool,
     takeover: bool,
     source: str | None,
@@ -51,19 +69,43 @@ def publish(
 ) -> None:
     """Make what is in SOURCE the policies in force; what is not there any more is removed.
 
-    SOURCE is a directory or a git revision (origin/main:policies).
+    SOURCE is a directory or a git revision (origin/main:policies). With --from-kubernetes it is a Kubernetes
+    API, whose changes are published as they come, until told to stop.
     """
+    if bool(source_) == from_kubernetes:
+        raise click.UsageError("name a SOURCE, or say --from-kubernetes: one of both.")
+    if not from_kubernetes and (facts_only or once or kubeconfig or context):
+        raise click.UsageError("--facts-only, --once, --kubeconfig and --context go with --from-kubernetes.")
+    if from_kubernetes:
+        # Its client takes a second to import, and nothing else needs it.
+        from agents import publish_kubernetes  # noqa: PLC0415
+
+        access = Access(kubeconfig, context)
+        if not dry_run:
+            wanted = publish_kubernetes.Wanted(access, source, by, facts_only, takeover, once)
+            publish_kubernetes.run(load_settings(), wanted)
+            return
+        loaded, origin = publish_kubernetes.read(access, source, by)
+    else:
+        loaded, origin = _read(source_ or "", in_force, source, by)
+    do = preview if dry_run else publish_
+    published = do(load_settings(), loaded, origin, with_facts=facts, takeover=takeover)
+    _tell(published, written=not dry_run, as_json=as_json)
+
+
+def _read(source_: str, in_force: InForce, source: str | None, by: str | None) -> tuple[Loaded, Origin]:
     if source_ == IN_FORCE:
         raise SourceError("cluster: those are in force already; publish a directory or a git revision")
     found = read_source(source_, in_force)
-    origin = origin_of(found, source, by)
-    do = preview if dry_run else publish_
-    published = do(load_settings(), found.loaded, origin, with_facts=facts, takeover=takeover)
+    return found.loaded, origin_of(found, source, by)
+
+
+def _tell(published: Published, *, written: bool, as_json: bool) -> None:
     _warn(published)
     if as_json:
-        report = PublishedReport(not dry_run, published.revision, published.changes, published.facts)
+        report = PublishedReport(written, published.revision, published.changes, published.facts)
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
-    elif dry_run:
+    elif not written:
         _show_changes(published, Console(markup=False))
     else:
         _show_published(published, Console(stderr=True, markup=False))
