@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults check up down status bench bench-soak dashboards pictures lock
+.PHONY: help demo test test-faults test-kubernetes check up kubernetes down status bench bench-soak dashboards pictures lock
 
 venv := .venv
 python := $(venv)/bin/python
@@ -9,7 +9,7 @@ workers ?= 2
 MINUTES ?= 20
 
 help: ## show the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(installed) ## the sample cluster's flows through real servers: which staged policy would break what
 	@$(python) -m deploy.demo.run
@@ -20,6 +20,10 @@ test: check ## the whole suite, on real servers
 test-faults: $(installed) ## the tests of faults in full: 20 kills, servers away for long
 	@$(python) -m pytest -n $(workers) tests/faults --full
 
+test-kubernetes: $(installed) ## the tests on a real Kubernetes API, which is built where that was never done
+	@$(python) -m deploy.local.kubernetes_build
+	@$(python) -m pytest -n $(workers) -m kubernetes
+
 check: $(installed) ## ruff, mypy --strict, import-linter
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check --quiet
@@ -28,6 +32,9 @@ check: $(installed) ## ruff, mypy --strict, import-linter
 
 up: $(installed) ## start Kafka and Elasticsearch in the background
 	@$(python) -m deploy.local up
+
+kubernetes: $(installed) ## build and start a Kubernetes API with Calico's resources, in the background
+	@$(python) -m deploy.local kubernetes
 
 down: $(installed) ## stop them; their data stays
 	@$(python) -m deploy.local down

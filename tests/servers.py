@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.errors import StackError
+from deploy.local.kubernetes import Kubernetes
 from deploy.local.place import local
 from deploy.local.security import Security
 from deploy.local.stack import Stack
@@ -17,6 +18,7 @@ from tests import containers
 GIVEN = {"kafka": "FLOWTIER_TEST_KAFKA", "elasticsearch": "FLOWTIER_TEST_ELASTICSEARCH"}
 # The process that controls the run: its xdist workers share one pair of servers by this name.
 CONTROLLER = "FLOWTIER_TEST_CONTROLLER"
+KUBERNETES = "kubernetes-"
 OWN = "own-"  # folders of the stacks that tests have for themselves, within that of the run
 FOLDER = Path(__file__).parents[1] / ".local" / "tests"
 
@@ -49,6 +51,26 @@ def own_stack(security: Security | None = None) -> Iterator[Stack]:
         stack.remove()
 
 
+def kubernetes() -> Kubernetes:
+    """The Kubernetes API of the run, which the first test that asks has started; raises StackError."""
+    controller = os.environ[CONTROLLER]
+    with _run(controller):
+        cluster = Kubernetes(f"tests/{controller}/{KUBERNETES}shared")
+        if not cluster.is_running():
+            cluster.start()
+        return cluster
+
+
+@contextmanager
+def own_kubernetes() -> Iterator[Kubernetes]:
+    """A Kubernetes API that nobody else uses, removed in the end; raises StackError."""
+    controller = os.environ[CONTROLLER]
+    with _run(controller):
+        cluster = Kubernetes(f"tests/{controller}/{KUBERNETES}{uuid.uuid4().hex[:8]}")
+    with cluster:
+        yield cluster
+
+
 def control() -> None:
     """Makes this process the controller of a run, and clears away what killed runs left behind."""
     os.environ[CONTROLLER] = str(os.getpid())
@@ -63,6 +85,8 @@ def stop(controller: str) -> None:
         containers.stop(run.get("containers", {}))
         for own in (local() / "tests" / controller).glob(f"{OWN}*"):
             Stack(f"tests/{controller}/{own.name}").remove()
+        for own in (local() / "tests" / controller).glob(f"{KUBERNETES}*"):
+            Kubernetes(f"tests/{controller}/{own.name}").remove()
         Stack(f"tests/{controller}").remove()
     for file in FOLDER.glob(f"{controller}.*"):
         file.unlink()

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 from deploy.local.errors import StackError
-from deploy.local.place import account
+from deploy.local.place import Account, account
 from deploy.local.probes import PROBES
 from deploy.local.progress import step
 
@@ -27,7 +27,7 @@ class Child:
     """A server at `address`, with its data and log in `folder`.
 
     `pid` and `born` name the process, None before the first start. They stand in a file too, from `spawn` to
-    `stop`, so that another process can find the server.
+    `stop`, so that another process can find the server. `user` is whom it runs as.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Child:
     folder: Path
     pid: int | None = None
     born: str | None = None
+    user: Account = field(default_factory=account)
 
     @classmethod
     def find(cls, folder: Path) -> Self | None:
@@ -58,7 +59,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 env=self.environment,
-                **account(),
+                **self.user,
                 start_new_session=True,  # a Ctrl-C is ours to handle, in order
             )
         _children[process.pid] = process
