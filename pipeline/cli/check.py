@@ -1,0 +1,100 @@
+"""`flowtier check`: what Calico would refuse in manifests, and what a person would want to know of them."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from pipeline.check.as_json import as_json
+from pipeline.check.as_junit import as_junit
+from pipeline.check.as_sarif import as_sarif
+from pipeline.check.as_text import as_text
+from pipeline.check.correct import Correction, corrected
+from pipeline.check.registry import RULES
+from pipeline.check.report import report_of
+from pipeline.check.run import check as check_
+from pipeline.cli.in_force import InForce
+from pipeline.cli.sources import HELP, read_source
+from pipeline.policy.edit_write import write_files
+from pipeline.policy.load import Loaded
+
+FOUND = 1  # exit code: something was found that lets the check fail
+FORMS = {"text": as_text, "json": as_json, "sarif": as_sarif, "junit": as_junit}
+
+
+def _print_rules(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        for lint in RULES:
+            click.echo(f"{lint.id} ({lint.severity}): {lint.says}\n    {lint.do}")
+        context.exit()
+
+
+@click.command()
+@click.argument("source", metavar="DIR")
+@click.option(
+    "--facts",
+    multiple=True,
+    help="Manifests that tell of the cluster (pods, namespaces, tiers, …); as DIR. May be repeated.",
+)
+@click.option("--format", "form", type=click.Choice(list(FORMS)), default="text", show_default=True)
+@click.option("--json", "as_json_", is_flag=True, help="The same as --format json.")
+@click.option("--strict", is_flag=True, help="Let warnings fail the check, too, not errors alone.")
+@click.option("--fix", is_flag=True, help="Put right in the files what has one right answer, then check.")
+@click.option(
+    "--rules",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_rules,
+    help="Print what is looked for.",
+)
+@click.pass_obj
+def check(
+    in_force: InForce,
+    source: str,
+    facts: tuple[str, ...],
+    *,
+    form: str,
+    as_json_: bool,
+    strict: bool,
+    fix: bool,
+) -> None:
+    """Say what is wrong with the manifests in DIR, and what a person would want to know of them.
+
+    Exit code 1: something was found: an error, or with --strict a warning.
+    """
+    loaded = read_source(source, in_force).loaded
+    if fix:
+        _fix(source, loaded, Console(stderr=True))
+        loaded = read_source(source, in_force).loaded
+    found = check_(loaded, [read_source(each, in_force).loaded for each in facts])
+    report = report_of(source, loaded, found, strict=strict)
+    sys.stdout.write(FORMS["json" if as_json_ else form](report))
+    if report.failed:
+        raise SystemExit(FOUND)
+
+
+check.help = f"{check.help}\n\nDIR is {HELP}."
+
+
+def _fix(source: str, loaded: Loaded, console: Console) -> None:
+    """Write the files that can be put right. Raises WriteError where one cannot be written: none is then."""
+    if not Path(source).exists():
+        raise click.UsageError("--fix writes files: DIR must be a directory or a file")
+    before = dict(sorted((Path(name), Path(name).read_bytes()) for name in _readable(loaded)))
+    results = {file: corrected(content) for file, content in before.items()}
+    write_files(before, {file: content for file, (content, done) in results.items() if done})
+    for file, (_, done) in results.items():
+        for each in done:
+            _say(file, each, console)
+
+
+def _readable(loaded: Loaded) -> set[str]:
+    names = {place.file for place in loaded.places.values()} | {each.file for each in loaded.problems}
+    return {name for name in names if Path(name).is_file()}
+
+
+def _say(file: Path, each: Correction, console: Console) -> None:
+    text = f"{file}:{each.line}: {each.field}: {each.before} ▸ {each.after}"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
