@@ -30,6 +30,9 @@ def _together(parts: Iterable[Loaded]) -> Loaded | None:
     policies = {resource.key: resource for part in listed for resource in part.policies}
     if len(policies) < sum(len(part.policies) for part in listed):
         return None
+    rbac = {resource.key: resource for part in listed for resource in part.rbac}
+    if len(rbac) < sum(len(part.rbac) for part in listed):
+        return None
     facts = {resource.key: resource for part in listed for resource in part.facts}
     return Loaded(
         policies=tuple(policies[key] for key in sorted(policies)),
@@ -37,4 +40,6 @@ def _together(parts: Iterable[Loaded]) -> Loaded | None:
         problems=tuple(problem for part in listed for problem in part.problems),
         warnings=tuple(warning for part in listed for warning in part.warnings),
         passed_over=sum((part.passed_over for part in listed if part.passed_over), Counter()),
+        rbac=tuple(rbac[key] for key in sorted(rbac)),
+        rbac_problems=tuple(problem for part in listed for problem in part.rbac_problems),
     )

@@ -128,9 +128,14 @@ def pod_selector(selector: kubernetes.LabelSelector | None) -> Selector:
     return all_of(IS_POD, *(_requirements(selector) if selector else ()))
 
 
+def label_selector(selector: kubernetes.LabelSelector) -> Selector:
+    """The selector over an object's own labels; an empty one selects everything."""
+    return all_of(*_requirements(selector))
+
+
 def namespaces(selector: kubernetes.LabelSelector) -> Selector:
     """What is in the namespaces selected; an empty selector selects them all."""
-    return in_namespaces(all_of(*_requirements(selector)))
+    return in_namespaces(label_selector(selector))
 
 
 def _requirements(selector: kubernetes.LabelSelector) -> Iterator[Selector]:

@@ -10,6 +10,7 @@ from pipeline.policy.check import checked
 from pipeline.policy.facts_resources import Fact
 from pipeline.policy.policies import NetworkSet, Policy, Tier
 from pipeline.policy.problems import Finding, Location, ManifestError, Problem, path
+from pipeline.policy.rbac_resources import Binding, RbacObject, Role
 from pipeline.policy.resources import Kind, Resource, Said, find, known, reduced, resource_key
 from pipeline.policy.yaml_lines import JsonValue, TextError, Value, documents
 
@@ -35,7 +36,11 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """All that was found: resources, problems, warnings, how often each kind was passed over, and by their
-    keys where the policies stand."""
+    keys where policies and RBAC stand.
+
+    What is wrong with RBAC stands apart: who may change policies is nothing that judges traffic, and no part
+    of a revision.
+    """
 
     policies: tuple[Resource[Said], ...] = ()
     facts: tuple[Resource[Fact], ...] = ()
@@ -43,11 +48,18 @@ class Loaded:
     warnings: tuple[Problem, ...] = ()
     passed_over: Counter[str] = field(default_factory=Counter)
     places: Mapping[str, Place] = field(default_factory=dict, repr=False, compare=False)
+    rbac: tuple[Resource[RbacObject], ...] = ()
+    rbac_problems: tuple[Problem, ...] = ()
 
     def require(self) -> None:
-        """Raises ManifestError with all problems, if there is one."""
+        """Raises ManifestError with all problems of policies and facts, if there is one."""
         if self.problems:
             raise ManifestError(self.problems)
+
+    def require_rbac(self) -> None:
+        """Raises ManifestError with all problems of RBAC, if there is one."""
+        if self.rbac_problems:
+            raise ManifestError(self.rbac_problems)
 
 
 def load_paths(paths: Iterable[Path]) -> Loaded:
@@ -124,8 +136,10 @@ class _Loader:
     def __init__(self) -> None:
         self.policies: dict[str, Resource[Said]] = {}
         self.facts: dict[str, Resource[Fact]] = {}
+        self.rbac: dict[str, Resource[RbacObject]] = {}
         self.places: dict[str, Place] = {}
         self.problems: list[Problem] = []
+        self.rbac_problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.passed_over: Counter[str] = Counter()
 
@@ -137,6 +151,8 @@ class _Loader:
             warnings=tuple(self.warnings),
             passed_over=self.passed_over,
             places=self.places,
+            rbac=tuple(self.rbac[key] for key in sorted(self.rbac)),
+            rbac_problems=tuple(self.rbac_problems),
         )
 
     def text(self, name: str, content: bytes) -> None:
@@ -147,10 +163,13 @@ class _Loader:
         try:
             for document in documents(content):
                 items = list(_items(document))
+                flaws = [
+                    Problem(name, flaw.line, path(flaw.location), flaw.reason) for flaw in document.flaws
+                ]
                 if any(_is_known(item.data) for item in items):
-                    self.problems += [
-                        Problem(name, flaw.line, path(flaw.location), flaw.reason) for flaw in document.flaws
-                    ]
+                    self.problems += flaws
+                elif any(_is_rbac(item.data) for item in items):
+                    self.rbac_problems += flaws
                 for item in items:
                     self.item(name, item)
         except TextError as error:
@@ -176,13 +195,14 @@ class _Loader:
                 self.warnings.append(Problem(name, value.line_of(("kind",)), "kind", reason))
             self.passed_over[f"{api_version} {kind_name}"] += 1
 
-    def report(self, name: str, value: Item, finding: Finding) -> None:
-        self.problems.append(Place(name, value).problem(*finding))
+    def report(self, name: str, value: Item, finding: Finding, kind: Kind | None = None) -> None:
+        problems = self.rbac_problems if kind and kind.role == "rbac" else self.problems
+        problems.append(Place(name, value).problem(*finding))
 
     def resource(self, name: str, value: Item, kind: Kind) -> None:
         manifest, findings = checked(value.data, kind)
         for finding in findings:
-            self.report(name, value, finding)
+            self.report(name, value, finding, kind)
         if findings or manifest is None:
             return
         namespace = (manifest.metadata.namespace or "default") if kind.namespaced else ""
@@ -193,19 +213,26 @@ class _Loader:
         document = reduced(value.data, kind, namespace)
         key = resource_key(document)
         plain = kind.plain(manifest, namespace)
-        if not isinstance(plain, Tier | Policy | NetworkSet):
+        if not isinstance(plain, Tier | Policy | NetworkSet | Role | Binding):
             self.facts[key] = Resource(key, document, plain)
-        elif key in self.policies:
-            first = self.places[key]
+        elif first := self.places.get(key):
             reason = f"{key} is already in {first.file}, line {first.item.line_of(())}"
-            self.report(name, value, (("metadata", "name"), reason))
+            self.report(name, value, (("metadata", "name"), reason), kind)
+        elif isinstance(plain, Role | Binding):
+            self.rbac[key], self.places[key] = Resource(key, document, plain), Place(name, value)
         else:
-            self.policies[key] = Resource(key, document, plain)
-            self.places[key] = Place(name, value)
+            self.policies[key], self.places[key] = Resource(key, document, plain), Place(name, value)
 
 
 def _is_known(data: object) -> bool:
     return isinstance(data, dict) and "metadata" in data and known(data.get("kind"))
+
+
+def _is_rbac(data: object) -> bool:
+    if not isinstance(data, dict) or not isinstance(data.get("apiVersion"), str):
+        return False
+    kind = find(data["apiVersion"], str(data.get("kind")))
+    return kind is not None and kind.role == "rbac"
 
 
 def _items(value: Item) -> Iterator[Item]:

@@ -6,17 +6,19 @@ from typing import Any, Literal
 
 import orjson
 
-from pipeline.policy import convert, convert_facts, convert_kubernetes
+from pipeline.policy import convert, convert_facts, convert_kubernetes, convert_rbac
 from pipeline.policy import schema_calico as calico
 from pipeline.policy import schema_facts as facts
 from pipeline.policy import schema_kubernetes as kubernetes
+from pipeline.policy import schema_rbac as rbac
 from pipeline.policy.facts_resources import Fact
 from pipeline.policy.policies import NetworkSet, Policy, PolicyKind, Tier
+from pipeline.policy.rbac_resources import RbacObject
 
 type Document = dict[str, Any]
 type Said = Tier | Policy | NetworkSet
-type Plain = Said | Fact
-type Role = Literal["policy", "fact"]
+type Plain = Said | Fact | RbacObject
+type Role = Literal["policy", "fact", "rbac"]
 type Kept = bool | Mapping[str, "Kept"]  # what is kept of a mapping, or of each mapping in a list
 
 CALICO = "projectcalico.org"
@@ -41,6 +43,8 @@ POD: Kept = {
         "containerStatuses": ENDED,
     },
 }
+ROLE: Kept = {"metadata": LABELLED, "rules": True, "aggregationRule": True}
+BINDING: Kept = {"metadata": NAMED, "roleRef": True, "subjects": True}
 SLICE: Kept = {
     "metadata": LABELLED,
     "addressType": True,
@@ -121,6 +125,10 @@ def _calico_policy(name: str, short: PolicyKind, schema: type[Any]) -> Kind:
     )
 
 
+def _rbac(name: str, schema: type[Any], kept: Kept, plain: Callable[[Any, str], Plain]) -> Kind:
+    return Kind(rbac.GROUP, "v1", name, "rbac", not name.startswith("Cluster"), schema, kept, plain)
+
+
 KINDS = (
     _calico("Tier", calico.Tier, POLICY, lambda manifest, _: convert.tier(manifest)),
     _calico_policy("GlobalNetworkPolicy", "gnp", calico.GlobalNetworkPolicy),
@@ -171,6 +179,10 @@ KINDS = (
         SLICE,
         convert_facts.endpoint_slice,
     ),
+    _rbac("Role", rbac.Role, ROLE, convert_rbac.role),
+    _rbac("ClusterRole", rbac.ClusterRole, ROLE, convert_rbac.cluster_role),
+    _rbac("RoleBinding", rbac.RoleBinding, BINDING, convert_rbac.binding),
+    _rbac("ClusterRoleBinding", rbac.ClusterRoleBinding, BINDING, convert_rbac.binding),
 )
 
 BY_NAME = {(kind.group, kind.name): kind for kind in KINDS}
@@ -183,8 +195,8 @@ def find(api_version: str, name: str) -> Kind | None:
 
 
 def known(name: object) -> bool:
-    """Whether a kind of that name is loaded, of whatever API group."""
-    return any(kind.name == name for kind in KINDS)
+    """Whether a policy's or a fact's kind of that name is loaded, of whatever API group."""
+    return any(kind.name == name for kind in KINDS if kind.role != "rbac")
 
 
 def served(kind: Kind) -> tuple[str, ...]:
