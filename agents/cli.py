@@ -8,6 +8,7 @@ from agents.commands import ship, status, worker
 from agents.dashboards_commands import dashboards
 from agents.in_force import TopicsInForce
 from agents.known_recommendations import RecommendationsError
+from agents.kubernetes_errors import KubernetesError
 from agents.publish import PublishError
 from agents.publish_commands import publish
 from agents.reach import ReachError
@@ -18,23 +19,26 @@ from agents.ship_flows import ShipError
 from agents.topics import TopicError
 from agents.watch_commands import watch
 from pipeline.changes import WatchError
+from pipeline.cli.check import check
+from pipeline.cli.enforce import enforce
 from pipeline.cli.judge import judge
 from pipeline.cli.recommend import recommend
 from pipeline.cli.settings import settings
 from pipeline.cli.sources import SourceError
 from pipeline.git import GitError
+from pipeline.policy.edit_layout import EditError
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
 COMMANDS = (
     *(judge, recommend, publish, worker, ship, status, watch),
-    *(rejects, recommendations, dashboards, settings),
+    *(rejects, recommendations, dashboards, settings, check, enforce),
 )
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),
     *(ShipError, RejectsError, RecommendationsError, ReachError, WatchError),
-    *(SourceError, GitError),
+    *(KubernetesError, SourceError, GitError, EditError),
 )
 
 
