@@ -89,7 +89,7 @@ class KubernetesFacts:
         self._api = api
         self._lifetimes = Lifetimes(known)
         self._tell = tell
-        self._versions: dict[Served, str] = {}  # how far watches had come that were lost
+        self._versions: dict[str, str] = {}  # how far watches had come that were lost
 
     async def read(self) -> None:
         """Tells how all of them are now. Raises KubernetesError."""
@@ -117,7 +117,7 @@ class KubernetesFacts:
         return listing.version
 
     async def _watch(self, served: Served) -> None:
-        version = self._versions.pop(served, None) or await self._list(served)
+        version = self._versions.pop(served.path, None) or await self._list(served)
         try:
             while True:
                 async for event in self._api.watch(served.path, version):
@@ -126,7 +126,7 @@ class KubernetesFacts:
         except GoneError:
             raise
         except KubernetesError:
-            self._versions[served] = version
+            self._versions[served.path] = version
             raise
 
     async def _take(self, served: Served, event: Event) -> None:

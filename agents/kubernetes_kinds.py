@@ -55,7 +55,7 @@ class ServedKinds:
     def __init__(self, api: KubernetesApi, kinds: Iterable[Kind]) -> None:
         self._api = api
         self._kinds = tuple(kinds)
-        self._absent: set[Kind] = set()
+        self._absent: set[str] = set()
 
     async def find(self) -> list[Served]:
         """Those that are served now. Raises KubernetesError."""
@@ -63,10 +63,10 @@ class ServedKinds:
         resources = await asyncio.gather(*(_resources(self._api, version) for version in versions))
         there = dict(zip(versions, resources, strict=True))
         found = [(kind, _served(kind, there)) for kind in self._kinds]
-        for kind, place in found:
-            if place is None and kind not in self._absent:
-                log.warning("a kind is not served: passed over", kind=kind.name, api=kind.api_version)
-        self._absent = {kind for kind, place in found if place is None}
+        absent = {f"{kind.api_version} {kind.name}" for kind, place in found if place is None}
+        for each in sorted(absent - self._absent):
+            log.warning("a kind is not served here: passed over", kind=each)
+        self._absent = absent
         return [place for _, place in found if place]
 
 

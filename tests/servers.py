@@ -54,7 +54,11 @@ def own_stack(security: Security | None = None) -> Iterator[Stack]:
 def kubernetes() -> Kubernetes:
     """The Kubernetes API of the run, which the first test that asks has started; raises StackError."""
     controller = os.environ[CONTROLLER]
-    with _run(controller):
+    with _run(controller):  # from now on the run is known, and cleared away should it be killed
+        pass
+    # Its start takes half a minute of waiting, in which others want their servers.
+    with (FOLDER / f"{controller}.kubernetes").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         cluster = Kubernetes(f"tests/{controller}/{KUBERNETES}shared")
         if not cluster.is_running():
             cluster.start()
@@ -63,10 +67,11 @@ def kubernetes() -> Kubernetes:
 
 @contextmanager
 def own_kubernetes() -> Iterator[Kubernetes]:
-    """A Kubernetes API that nobody else uses, removed in the end; raises StackError."""
+    """A Kubernetes API without Calico's admission that nobody else uses, removed in the end; raises
+    StackError."""
     controller = os.environ[CONTROLLER]
     with _run(controller):
-        cluster = Kubernetes(f"tests/{controller}/{KUBERNETES}{uuid.uuid4().hex[:8]}")
+        cluster = Kubernetes(f"tests/{controller}/{KUBERNETES}{uuid.uuid4().hex[:8]}", admission=False)
     with cluster:
         yield cluster
 

@@ -3,10 +3,11 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Self
 
-from deploy.local.child import Child
+from deploy.local.child import POLL_SECONDS, Child
 from deploy.local.errors import StackError
 from deploy.local.kubernetes_access import Access
 from deploy.local.kubernetes_build import build
@@ -16,6 +17,14 @@ from deploy.local.progress import step
 
 CALICO = Path(__file__).with_name("calico-v3-crds.yaml")
 ETCD, API = "etcd", "api"
+_ADMISSION_SECONDS = 60
+_DEFINITION = "\nkind: CustomResourceDefinition\n"
+_ANY = """
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: any, namespace: default}
+spec: {ingress: [{action: Allow}]}
+"""
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath)}
 
 
@@ -28,9 +37,14 @@ class Kubernetes:
             cluster.kubectl("apply", "-f", "policy.yaml")
     """
 
-    def __init__(self, name: str, *, port: int | None = None) -> None:
-        """`name` is the folder under `.local/`; `port` of the API is taken where it is free."""
+    def __init__(self, name: str, *, port: int | None = None, admission: bool = True) -> None:
+        """`name` is the folder under `.local/`; `port` of the API is taken where it is free.
+
+        Without `admission` Calico's own admission policies are left out: the API server looks for their kinds
+        every 30 seconds only, and takes no policy until it has found them.
+        """
         self.folder = local() / name
+        self._admission = admission
         self._port = port
         found = {part: Child.find(self.folder / part) for part in (ETCD, API)}
         self.servers = {part: server for part, server in found.items() if server}
@@ -120,9 +134,30 @@ class Kubernetes:
 
     def _serve_calico(self) -> None:
         with step("Giving it Calico's resources"):
-            self.kubectl("apply", "--server-side", "-f", str(CALICO))
+            self.kubectl("apply", "--server-side", "-f", "-", given=_calico(admission=self._admission))
             # A kind that is not established yet would be refused.
             self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+            self._wait_until_taken()
+
+    def _wait_until_taken(self) -> None:
+        deadline = time.monotonic() + _ADMISSION_SECONDS
+        while True:
+            try:
+                self.kubectl("create", "--dry-run=server", "-f", "-", given=_ANY)
+            except StackError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
+            else:
+                return
+
+
+def _calico(*, admission: bool) -> str:
+    """Calico's resources, all of them or only the definitions of its kinds."""
+    if admission:
+        return CALICO.read_text()
+    definitions = (text for text in CALICO.read_text().split("\n---\n") if _DEFINITION in text)
+    return "\n---\n".join(definitions)
 
 
 def _etcd(folder: Path) -> Child:
