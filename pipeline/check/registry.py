@@ -109,5 +109,12 @@ LINTS = (
         "Add /32, or /128 for IPv6 (--fix does).",
         writing.bare_addresses,
     ),
+    Lint(
+        "net-listed-twice",
+        "warning",
+        "A list of networks holds one twice: Calico's API server takes it, its CRDs refuse it.",
+        "Remove one of them.",
+        writing.repeated_nets,
+    ),
 )
 RULES = (REFUSED, TAKEN_OTHERWISE, *LINTS)

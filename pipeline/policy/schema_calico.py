@@ -12,13 +12,13 @@ from pipeline.policy.schema import Manifest, Model, Unique, inside
 from pipeline.policy.schema_fields import (
     PORT_PROTOCOLS,
     Address,
-    AnySelector,
     LocalSelector,
     Net,
     ProtocolField,
 )
 from pipeline.policy.schema_rules import Rules
 
+INTERFACE = regex(r"[a-zA-Z0-9_.-]{1,15}\Z")
 TIER_NAME = regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
 NAME = regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)?\Z")
 BUILT_IN_TIERS: dict[str, tuple[float, Literal["Pass", "Deny"]]] = {
@@ -38,6 +38,13 @@ def tier_name(text: str) -> str:
     return text
 
 
+def interface(text: str) -> str:
+    """An interface of a host, "*" for all of them; empty as if it were not there."""
+    if text and text != "*" and not INTERFACE.match(text):
+        raise ValueError(f"{text[:80]!r} is no interface: at most 15 letters, digits, '-', '_' and '.', or *")
+    return text
+
+
 class PolicySpec(Model):
     """What every Calico policy says."""
 
@@ -45,7 +52,7 @@ class PolicySpec(Model):
     order: Order = None
     selector: LocalSelector = None
     service_account_selector: LocalSelector = None
-    types: Annotated[Unique[Type], Field(max_length=2)] = Field(default_factory=list)
+    types: Annotated[Unique[Type], Field(min_length=1, max_length=2)] = Field(default_factory=list)
     ingress: Rules = Field(default_factory=list)
     egress: Rules = Field(default_factory=list)
     performance_hints: Unique[Literal["AssumeNeededOnEveryNode"]] = Field(default_factory=list)
@@ -67,7 +74,7 @@ class PolicySpec(Model):
 class GlobalPolicySpec(PolicySpec):
     """What a policy of the whole cluster says beyond that."""
 
-    namespace_selector: AnySelector = None
+    namespace_selector: LocalSelector = None
     do_not_track: bool = False
     pre_dnat: bool = Field(default=False, alias="preDNAT")
     apply_on_forward: bool = False
@@ -210,7 +217,7 @@ class HostEndpointSpec(Model):
     """An interface of a host."""
 
     node: Annotated[str, Field(min_length=1, max_length=253)]
-    interface_name: Annotated[str, Field(max_length=15)] = ""
+    interface_name: Annotated[str, AfterValidator(interface)] = ""
     expected_ips: Unique[Address] = Field(default_factory=list, alias="expectedIPs")
     profiles: Unique[str] = Field(default_factory=list)
     ports: list[EndpointPort] = Field(default_factory=list)

@@ -1,6 +1,7 @@
 """What Kubernetes takes as a NetworkPolicy or ClusterNetworkPolicy (CALICO.md §3.2)."""
 
 from collections.abc import Iterable
+from re import compile as regex
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
@@ -12,7 +13,18 @@ from pipeline.policy.schema_fields import Cidr, port
 
 type Type = Literal["Ingress", "Egress"]
 type PortNumber = Annotated[int, Field(ge=1, le=65535)]
-type IntOrName = Annotated[tuple[int, int] | str, PlainValidator(port)]
+type IntOrName = Annotated[tuple[int, int] | str, PlainValidator(port_or_name)]
+
+PORT_NAME = regex(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?\Z")
+
+
+def port_or_name(value: object) -> tuple[int, int] | str:
+    """A port, or the name that a container's port may have."""
+    if not isinstance(value, str):
+        return port(value)
+    if not PORT_NAME.match(value):
+        raise ValueError(f"{value!r} is no port's name: at most 15 of a-z, 0-9, '-'; a number has no quotes")
+    return value
 
 
 class Expression(Model):
@@ -44,6 +56,12 @@ class IpBlock(Model):
     cidr: Cidr
     except_: list[Cidr] = Field(default_factory=list, alias="except")
 
+    def checks(self) -> Iterable[Finding]:
+        for index, net in enumerate(self.except_):
+            inside_ = net.version == self.cidr.version and net.subnet_of(self.cidr)  # type: ignore[arg-type]
+            if not inside_ or net == self.cidr:
+                yield ("except", index), f"{net} must be a part of {self.cidr}"
+
 
 class Peer(Model):
     """Pods, by their labels and those of their namespace, or a network."""
@@ -59,6 +77,8 @@ class Peer(Model):
         ):
             if part:
                 yield from inside(name, part.checks())
+        if self.ip_block:
+            yield from inside("ipBlock", self.ip_block.checks())
         if self.ip_block and (self.pod_selector or self.namespace_selector):
             yield ("ipBlock",), "cannot stand beside podSelector or namespaceSelector"
         if not self.model_fields_set:

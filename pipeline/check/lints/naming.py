@@ -45,8 +45,9 @@ def prefixes(subject: Subject) -> Iterator[Problem]:
 def shared_orders(subject: Subject) -> Iterator[Problem]:
     """Policies of one order that treat the same traffic differently, so that their names decide."""
     groups: dict[tuple[str, float | None], list[Policy]] = defaultdict(list)
+    unreached = {found.policy.key for found in subject.unreachable if found.rule is None}
     for policy in subject.policies.policies:
-        if policy.workloads and policy.staged_action != "Delete" and any(map(policy.rules, DIRECTIONS)):
+        if policy.workloads and policy.key not in unreached and any(map(policy.rules, DIRECTIONS)):
             groups[policy.tier, policy.order].append(policy)
     for (_, order), policies in groups.items():
         for policy, first in _conflicts(policies):

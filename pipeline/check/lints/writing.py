@@ -1,6 +1,6 @@
 """What is taken as it is meant, and is better written in the one way that everybody takes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.check.subject import CONVERTED, Subject
@@ -28,12 +28,30 @@ def bare_addresses(subject: Subject) -> Iterator[Problem]:
                 yield subject.problem(policy, ("spec", *place), reason)
 
 
+def repeated_nets(subject: Subject) -> Iterator[Problem]:
+    """Networks that stand twice in one list, in the same words."""
+    for key, resource in subject.resources.items():
+        spec = resource.document.get("spec") or {}
+        for place, nets in [(("nets",), spec.get("nets") or ()), *_nets(spec)]:
+            for number, net in enumerate(nets):
+                if net in nets[:number]:
+                    location = ("spec", *place, number)
+                    yield subject.loaded.places[key].problem(location, f"{net} is listed twice")
+
+
 def addresses(spec: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     """Where in a policy's spec an address stands for a network."""
+    for place, nets in _nets(spec):
+        for number, net in enumerate(nets):
+            if "/" not in net and is_address(net):
+                yield (*place, number), net
+
+
+def _nets(spec: Mapping[str, Any]) -> Iterator[tuple[Location, Sequence[str]]]:
+    """The lists of networks in the rules of a Calico policy's spec."""
     for direction in DIRECTIONS:
         for index, rule in enumerate(spec.get(direction) or ()):
             for side in ("source", "destination"):
                 for name in ("nets", "notNets"):
-                    for number, net in enumerate((rule.get(side) or {}).get(name) or ()):
-                        if "/" not in net and is_address(net):
-                            yield (direction, index, side, name, number), net
+                    if nets := (rule.get(side) or {}).get(name):
+                        yield (direction, index, side, name), nets

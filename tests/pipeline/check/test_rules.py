@@ -21,7 +21,8 @@ PATIENT = settings(deadline=None, suppress_health_check=list(HealthCheck), max_e
 def worlds_of(draw: st.DrawFn, two: tuple[Rule, Rule], direction: Direction) -> World:
     """Both rules, so that flows meet what they ask for, and sets and services."""
     key = PolicyKey("gnp", "", "p")
-    policy = Policy(key, "default", None, ALL, frozenset({direction}), **{direction: two})
+    ingress, egress = (two, ()) if direction == "ingress" else ((), two)
+    policy = Policy(key, "default", None, ALL, frozenset({direction}), ingress, egress)
     known = tuple(draw(network_sets(name)) for name in draw(some(("s", "t"))))
     policies = Policies("revision", (Tier("default", 1e6, "deny"),), (policy,), known)
     return World(policies, tuple(map(labelled, known)), tuple(draw(st.lists(slices(), max_size=2))))

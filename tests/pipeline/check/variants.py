@@ -1,6 +1,7 @@
 """Rules that differ from others in one part or two, so that one often matches all that the other does."""
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from tests.pipeline.match.strategies import (
     some,
 )
 
-RULE_PARTS = {
+RULE_PARTS: dict[str, st.SearchStrategy[Any]] = {
     "action": st.sampled_from(("allow", "deny", "pass")),
     "protocol": st.sampled_from((None, TCP, UDP, ICMP)),
     "not_protocol": st.sampled_from((None, TCP, UDP)),
@@ -27,7 +28,7 @@ RULE_PARTS = {
     "icmp": st.sampled_from((None, (8, None), (8, 0))),
     "not_icmp": st.sampled_from((None, (8, None), (8, 0))),
 }
-ENTITY_PARTS = {
+ENTITY_PARTS: dict[str, st.SearchStrategy[Any]] = {
     "selector": st.none() | st.sampled_from(SELECTORS),
     "not_selector": st.none() | st.sampled_from(SELECTORS),
     "nets": some(NETS),
@@ -52,7 +53,7 @@ def variants(draw: st.DrawFn, rule: Rule, direction: Direction) -> Rule:
         else:
             part = draw(st.sampled_from(sorted(ENTITY_PARTS)))
             entity: EntityMatch = replace(getattr(rule, side), **{part: draw(ENTITY_PARTS[part])})
-            rule = replace(rule, **{side: entity})
+            rule = replace(rule, source=entity) if side == "source" else replace(rule, destination=entity)
     return rule
 
 
