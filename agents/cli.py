@@ -19,6 +19,7 @@ from agents.ship_flows import ShipError
 from agents.topics import TopicError
 from agents.watch_commands import watch
 from pipeline.changes import WatchError
+from pipeline.cli.can_i import can_i
 from pipeline.cli.check import check
 from pipeline.cli.enforce import enforce
 from pipeline.cli.judge import judge
@@ -32,7 +33,7 @@ from pipeline.settings import SettingsError
 
 COMMANDS = (
     *(judge, recommend, publish, worker, ship, status, watch),
-    *(rejects, recommendations, dashboards, settings, check, enforce),
+    *(rejects, recommendations, dashboards, settings, check, enforce, can_i),
 )
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (

@@ -12,6 +12,7 @@ from pipeline.policy.schema_rbac import GROUP as RBAC
 type Verb = Literal["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"]
 
 VERBS: tuple[Verb, ...] = get_args(Verb.__value__)
+EVERY = ".*"  # after a tier's name: all policies of it
 NAMELESS: frozenset[Verb] = frozenset({"list", "watch", "create", "deletecollection"})
 
 
@@ -132,5 +133,5 @@ def can_i(rights: Rights, verb: Verb, target: Target) -> Answer:
     needed = [need(verb, served.resource, [name])]
     for tier in target.tiers:
         needed.append(need("get", "tiers", [tier], ""))
-        needed.append(need(verb, f"tier.{served.resource}", [name, f"{tier}.*"]))
+        needed.append(need(verb, f"tier.{served.resource}", [name, tier + EVERY]))
     return Answer(tuple(needed))

@@ -138,6 +138,11 @@ class Rbac:
         self._written: dict[str, tuple[_Written, ...]] = {}
         self._roles = {each.key: each for each in (*DEFAULT_ROLES, *found) if isinstance(each, Role)}
 
+    @property
+    def roles(self) -> Iterable[Role]:
+        """All of them, those that every Kubernetes has too."""
+        return self._roles.values()
+
     @classmethod
     def of(cls, *loaded: Loaded) -> Self:
         """Raises ManifestError where an RBAC manifest cannot be used: who may do what is nothing to guess."""
