@@ -1,6 +1,7 @@
 """Revisions under churn: each one that is published was, in whole, what the API held at some time."""
 
 import asyncio
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from agents.follow_kubernetes_policies import KubernetesPolicies
 from agents.kubernetes_access import Access
 from agents.kubernetes_api import KubernetesApi
 from pipeline.policy.resources import resource_key
+from pipeline.revisions import Resources
 from tests.kubernetes.client import Client
 from tests.kubernetes.objects import Manifest, calico, namespace, network_policy, number_of, pod
+from tests.waiting import until
 
 OBJECTS, WRITES = 120, 700
 KINDS = (
@@ -120,3 +123,17 @@ async def test_whatever_is_read_while_others_write_was_at_one_time(cluster, chur
     assert churn.counts["deleted"] > 50
     assert len(set(seen)) > 20
     check(seen, churn)
+
+
+def test_each_revision_that_is_published_under_churn_was_at_one_time(publisher, churn) -> None:
+    published, at_least = len(publisher.revisions()), 6
+    while len(publisher.revisions()) < published + at_least:
+        churn.write(60)
+    last = max(churn.states, key=lambda state: churn.states[state][-1])
+    until(lambda: held(decoded(publisher.newest())) == last)
+    assert sum(churn.counts.values()) > 300
+    check([held(decoded(resources)) for _, resources in publisher.revisions()], churn)
+
+
+def decoded(resources: Resources) -> Iterator[tuple[str, Any]]:
+    return ((key, json.loads(value)) for key, value in resources.items())
