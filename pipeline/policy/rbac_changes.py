@@ -92,8 +92,9 @@ def _differ(old: _Side, new: _Side) -> bool:
 
 
 def _refused(rights: Rights, verb: Verb, side: _Side, target: Target) -> RefusedChange | None:
-    answer = can_i(rights, verb, target)
-    if answer.allowed or (verb == "update" and can_i(rights, "patch", target).allowed):
+    ways: tuple[Verb, ...] = ("update", "patch") if verb == "update" else (verb,)
+    answer = min((can_i(rights, way, target) for way in ways), key=lambda each: len(each.lacking))
+    if answer.allowed:
         return None
     moved = len(target.tiers) > 1
     what = f"moved from tier {' to '.join(target.tiers)}" if moved else _DONE[verb]
