@@ -2,13 +2,15 @@
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pipeline.check.selectors import conjuncts, implies
+from pipeline.policy.convert import NAMESPACE
 from pipeline.policy.order import policy_key
 from pipeline.policy.policies import MODEL_KINDS, Direction, EntityMatch, Policies, Policy, PolicyKey, Rule
 from pipeline.policy.selector import Atom, Everything, Selector
 
-BY_ADDRESS = ("", "nets")
+BY_ADDRESS = "nets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +112,28 @@ def peer(rule: Rule, direction: Direction) -> EntityMatch:
 def _anchors(selector: Selector) -> Iterable[Hashable]:
     """Where a selector is kept: whatever implies it has one of these among what it `_sought`."""
     parts = conjuncts(selector)
-    for part in parts:
-        if isinstance(part, Atom) and part.op == "==":
-            return [(part.key, part.values[0])]
-    return [None] if isinstance(parts[0], Everything) else parts[0].keys()
+    equal = {part.key: part.values[0] for part in parts if isinstance(part, Atom) and part.op == "=="}
+    namespace = equal.get(NAMESPACE, "")
+    for key, value in equal.items():
+        if key != NAMESPACE:
+            return [(namespace, key, value)]
+    others = [part for part in parts if not (namespace and part.keys() == {NAMESPACE})]
+    if not others or isinstance(others[0], Everything):
+        return [(namespace,)]
+    return [(namespace, key) for key in others[0].keys()]  # noqa: SIM118  # a selector's, which is no mapping
 
 
+@lru_cache(maxsize=1 << 17)
 def _sought(selector: Selector | None) -> Iterable[Hashable]:
     """Where to look for what a selector may imply."""
     atoms = selector.atoms() if selector else ()
-    sought = [None, *(atom.key for atom in atoms)]
-    return dict.fromkeys([*sought, *((atom.key, value) for atom in atoms for value in atom.values)])
+    namespaces = ["", *(value for atom in atoms if atom.key == NAMESPACE for value in atom.values)]
+    sought = [(), *((atom.key,) for atom in atoms)]
+    sought += [(atom.key, value) for atom in atoms for value in atom.values]
+    return tuple(dict.fromkeys((namespace, *place) for namespace in namespaces for place in sought))
 
 
 def _peer_anchors(match: EntityMatch) -> Iterable[Hashable]:
     if match.selector:
         return _anchors(match.selector)
-    return [BY_ADDRESS] if match.nets else [None]
+    return [BY_ADDRESS] if match.nets else [("",)]

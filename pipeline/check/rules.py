@@ -21,14 +21,13 @@ def covers(wide: Rule, narrow: Rule, direction: Direction) -> bool:
     where that is not proved. Both are rules of this direction (CALICO.md §3, §3.1, §4.3)."""
     if not _covers_protocol(wide, narrow):
         return False
-    families = tuple(family for family in FAMILIES if _may_be(narrow, family))
     # A set's domains count in egress rules that allow, and in no other.
     by_domain = direction == "egress" and narrow.action == "allow" and wide.action != "allow"
     return (
-        (wide.ip_version is None or set(families) <= {wide.ip_version})
-        and _covers_entity(wide.source, narrow.source, families)
-        and _covers_entity(wide.destination, narrow.destination, families)
+        _covers_entity(wide.destination, narrow.destination)
+        and _covers_entity(wide.source, narrow.source)
         and not (by_domain and wide.destination.selector)
+        and all(_covers_family(wide, narrow, family) for family in FAMILIES if _may_be(narrow, family))
     )
 
 
@@ -69,13 +68,19 @@ def _may_be(rule: Rule, family: Family) -> bool:
     return all(any(net.version == family for net in nets) for nets in given)
 
 
-def _covers_entity(wide: EntityMatch, narrow: EntityMatch, families: tuple[Family, ...]) -> bool:
-    if wide in (narrow, ANY_ENTITY):
-        return True
+def _covers_family(wide: Rule, narrow: Rule, family: Family) -> bool:
     return (
-        _covers_selectors(wide, narrow)
-        and all(_covers_nets(wide, narrow, family) for family in families)
-        and _covers_ports(wide, narrow)
+        wide.ip_version in (None, family)
+        and _covers_nets(wide.source, narrow.source, family)
+        and _covers_nets(wide.destination, narrow.destination, family)
+    )
+
+
+def _covers_entity(wide: EntityMatch, narrow: EntityMatch) -> bool:
+    """As far as the IP version does not matter."""
+    return wide is ANY_ENTITY or (
+        _covers_ports(wide, narrow)
+        and _covers_selectors(wide, narrow)
         and wide.service in (None, narrow.service)
         and (not wide.domains or (bool(narrow.domains) and set(narrow.domains) <= set(wide.domains)))
     )

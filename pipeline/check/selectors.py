@@ -29,13 +29,15 @@ def implies(narrow: Selector, wide: Selector) -> bool:
         return True
     if isinstance(wide, Combined) and not wide.ends_on:
         return all(implies(narrow, part) for part in wide.operands)
-    if isinstance(narrow, Combined):
-        if narrow.ends_on:
-            return all(implies(part, wide) for part in narrow.operands)
-        if wide in narrow.operands:
-            return True
-    if not isinstance(wide, Everything) and wide.keys().isdisjoint(narrow.keys()):
-        return False  # but for selectors that everything or nothing satisfies, which nobody writes
+    if isinstance(narrow, Combined) and narrow.ends_on:
+        return all(implies(part, wide) for part in narrow.operands)
+    if isinstance(wide, Everything):
+        return True
+    near = [part for part in conjuncts(narrow) if not wide.keys().isdisjoint(part.keys())]
+    if wide in near or not near:  # what else everything or nothing satisfies nobody writes
+        return bool(near)
+    if isinstance(wide, Atom) and all(isinstance(part, Atom) for part in near):
+        return not _possible([(wide, False), *((part, True) for part in near if isinstance(part, Atom))])
     return not _satisfiable_with(narrow, wide, negated=True)
 
 

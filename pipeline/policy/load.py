@@ -12,9 +12,9 @@ from pipeline.policy.policies import NetworkSet, Policy, Tier
 from pipeline.policy.problems import Finding, Location, ManifestError, Problem, path
 from pipeline.policy.rbac_resources import Binding, RbacObject, Role
 from pipeline.policy.resources import Kind, Resource, Said, find, known, reduced, resource_key
-from pipeline.policy.yaml_lines import JsonValue, TextError, Value, documents
+from pipeline.policy.yaml_lines import LateValue, TextError, Value, documents
 
-type Item = Value | JsonValue
+type Item = Value | LateValue
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 64 * 2**20  # of one file: an object in Kubernetes has at most 1.5 MiB

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from re import compile as regex
 from types import MappingProxyType
 from typing import Any
 
@@ -11,18 +10,11 @@ import orjson
 import yaml
 
 from pipeline.policy.problems import Location
+from pipeline.policy.yaml_plain import MAX_DEPTH, plain_documents
+from pipeline.policy.yaml_scalars import key_of, plain
 
-MAX_DEPTH = 100
 MAX_ALIASED = 100_000  # values in one text, once its aliases are written out
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
-NULLS = dict.fromkeys(("", "~", "null", "Null", "NULL"))
-TRUE = dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True)
-FALSE = dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False)
-CONSTANTS: dict[str, bool | None] = {**NULLS, **TRUE, **FALSE}
-INTEGER = regex(r"[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z")
-FLOAT = regex(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-OCTAL = regex(r"[-+]?0[0-7]+\Z")
-MAX_DIGITS = 18  # more do not fit in 64 bits and are read as a float
 STRING_TAG = "tag:yaml.org,2002:str"
 
 
@@ -71,44 +63,51 @@ class Value:
 
 
 @dataclass(slots=True)
-class JsonValue:
-    """A piece of a JSON document, which is read a second time when somebody asks for a line."""
+class LateValue:
+    """A piece of a document that is read a second time when somebody asks for a line."""
 
     data: Any
     whole: "_Whole"
+    number: int = 0
     place: Location = ()
     flaws: Sequence[Flaw] = ()
 
-    def part(self, key: str | int) -> "JsonValue":
+    def part(self, key: str | int) -> "LateValue":
         """A piece right inside."""
-        return JsonValue(self.data[key], self.whole, (*self.place, key))
+        return LateValue(self.data[key], self.whole, self.number, (*self.place, key))
 
     def line_of(self, location: Location) -> int:
         """The line of what stands at the location, or else of the nearest thing around it."""
-        return self.whole.lines.line_of((*self.place, *location))
+        return self.whole.document(self.number).line_of((*self.place, *location))
 
 
 @dataclass
 class _Whole:
     text: bytes
 
+    def document(self, number: int) -> Value:
+        """A document of the text with its lines; one that is JSON and no YAML has but one."""
+        known = self._documents
+        return known[min(number, len(known) - 1)]
+
     @cached_property
-    def lines(self) -> Value:
+    def _documents(self) -> list[Value]:
         try:
-            return next(_yaml(self.text))
+            return list(_yaml(self.text))
         except TextError as error:
-            return Value(None, error.line)
+            return [Value(None, error.line)]
 
 
-def documents(text: bytes) -> Iterator[Value] | Iterator[JsonValue]:
-    """The documents of a YAML stream, or the one of a JSON text; raises TextError. Scalars are read as
-    kubectl does: no dates and no base 60, so that `10:20` is a range of ports."""
+def documents(text: bytes) -> Iterator[Value] | Iterator[LateValue]:
+    """The documents of a YAML stream, or the one of a JSON text; raises TextError."""
+    whole = _Whole(text)
     if text.lstrip()[:1] in (b"{", b"["):
         try:
-            return iter([JsonValue(orjson.loads(text), _Whole(text))])
+            return iter([LateValue(orjson.loads(text), whole)])
         except orjson.JSONDecodeError:  # several documents, or YAML in brackets, or wrong: YAML says where
-            pass
-    return _yaml(text)
+            return _yaml(text)
+    found = plain_documents(text)
+    return _yaml(text) if found is None else (LateValue(data, whole, n) for n, data in enumerate(found))
 
 
 def _yaml(text: bytes) -> Iterator[Value]:
@@ -182,7 +181,7 @@ class _Reader:
         merged: dict[str | int, Value] = {}
         while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
             written = self.value(event, location)
-            key = _key(written.data)
+            key = key_of(written.data)
             value = self.value(self.loader.get_event(), (*location, key))
             if key == "<<":
                 merged |= self.merge(value, location)
@@ -211,21 +210,4 @@ class _Reader:
             self.flaws.append(Flaw(line, location, f"tag {event.tag} is not understood in a manifest"))
         if event.tag or not event.implicit[0]:
             return text
-        return _plain(text)
-
-
-def _key(data: object) -> str:
-    """A key as kubectl takes it: whatever it is, as a string."""
-    return str(data).lower() if isinstance(data, bool) else str(data)
-
-
-def _plain(text: str) -> object:
-    """What a scalar without quotes is."""
-    if text in CONSTANTS:
-        return CONSTANTS[text]
-    if text[0] not in "+-.0123456789":
-        return text
-    number = text.replace("_", "")
-    if INTEGER.match(text) and len(number) <= MAX_DIGITS:
-        return int(number, 8 if OCTAL.match(number) else 0)
-    return float(number) if FLOAT.match(text) else text
+        return plain(text)
