@@ -26,13 +26,14 @@ from pipeline.cli.judge import judge
 from pipeline.cli.recommend import recommend
 from pipeline.cli.settings import settings
 from pipeline.cli.sources import SourceError
+from pipeline.cli.whatif import whatif
 from pipeline.git import GitError
 from pipeline.policy.edit_layout import EditError
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
 
 COMMANDS = (
-    *(judge, recommend, publish, worker, ship, status, watch),
+    *(judge, whatif, recommend, publish, worker, ship, status, watch),
     *(rejects, recommendations, dashboards, settings, check, enforce, can_i),
 )
 # What the person who typed the command can do something about: said in words, without a traceback.

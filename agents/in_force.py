@@ -1,18 +1,21 @@
-"""Answers commands what a cluster's topics hold: the policies in force, and the facts."""
+"""Answers commands what a cluster's servers hold: the policies in force, the facts, recorded flows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from confluent_kafka import KafkaException, Message
+from confluent_kafka import KafkaException
+from confluent_kafka import Message as Record
 
 from agents.reach import ReachError
 from agents.reach_kafka import list_topics
+from agents.recorded_flows import recorded_flows
 from agents.topics import Topic, Topics
 from agents.whole_topic import WholeTopic, text
 from pipeline import logs, revisions, settings
 from pipeline.cli.sources import SourceError
 from pipeline.facts import Facts
 from pipeline.facts_records import FactError, follow
+from pipeline.flow import Message
 from pipeline.policy.load import Loaded, load_texts
 from pipeline.revisions import RevisionError, Shelf
 from pipeline.settings import Settings
@@ -22,7 +25,7 @@ _FIRST = "publish it first: flowtier publish DIR"
 
 
 class TopicsInForce:
-    """Reads the topics when asked; a command that does not ask needs neither Kafka nor settings.
+    """Reads when asked; a command that does not ask needs neither servers nor settings.
 
     Raises ReachError where Kafka cannot be read, SourceError where nothing whole was published.
     """
@@ -53,7 +56,11 @@ class TopicsInForce:
         self._read(Topics(self._settings).facts, lambda each: _learn(facts, each))
         return facts
 
-    def _read(self, topic: Topic, put: Callable[[Message], None]) -> None:
+    def flows(self, since: float, until: float, at_once: int) -> Iterator[list[Message]]:
+        """The flows that ended in [since, until), epoch seconds, each a message; of so many parts at once."""
+        return recorded_flows(self._settings, since, until, at_once)
+
+    def _read(self, topic: Topic, put: Callable[[Record], None]) -> None:
         kafka = self._settings.kafka
         if topic.name not in list_topics(kafka):
             raise SourceError(f"cluster: Kafka at {kafka.bootstrap} has no topic {topic.name}; {_FIRST}")
@@ -66,7 +73,7 @@ class TopicsInForce:
             raise ReachError(f"Kafka at {kafka.bootstrap}, topic {topic.name}: {reason}") from None
 
 
-def _learn(facts: Facts, message: Message) -> None:
+def _learn(facts: Facts, message: Record) -> None:
     try:
         follow(facts, message.key(), message.value(), message.timestamp()[1] / 1000)
     except FactError as error:

@@ -1,6 +1,6 @@
 """The flow record and FlowBatch: the columns of a batch of flows and what they mean."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -86,14 +86,18 @@ class FlowBatch:
 
     def without(self, rows: Container[int]) -> "FlowBatch":
         """The batch without the flows at `rows`; the lists of distinct values stay as they are."""
-        kept = [row for row in range(len(self)) if row not in rows]
+        return self.at([row for row in range(len(self)) if row not in rows])
+
+    def at(self, rows: Sequence[int] | Ints) -> "FlowBatch":
+        """The flows at `rows` alone; the lists of distinct values stay as they are."""
         columns: dict[str, Any] = {}
         for name in (each.name for each in fields(self)):
             column = getattr(self, name)
             if isinstance(column, np.ndarray):
-                columns[name] = column[kept]
-        raw, ids = [self.raw[row] for row in kept], [self.ids[row] for row in kept]
-        return replace(self, raw=raw, ids=ids, **columns)
+                columns[name] = column[rows]
+        return replace(
+            self, raw=[self.raw[row] for row in rows], ids=[self.ids[row] for row in rows], **columns
+        )
 
 
 class Field(NamedTuple):

@@ -1,8 +1,10 @@
 """What commands may ask of a cluster's servers: the agents answer, as the object of click's context."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from pipeline.facts import Facts
+from pipeline.flow import Message
 from pipeline.policy.load import Loaded
 
 
@@ -14,3 +16,6 @@ class InForce(Protocol):
 
     def facts(self) -> Facts:
         """Every fact with its lifetime, of the retention."""
+
+    def flows(self, since: float, until: float, at_once: int) -> Iterator[list[Message]]:
+        """The flows that ended in [since, until), epoch seconds, each a message; of so many parts at once."""

@@ -1,0 +1,1 @@
+"""What a change of policies would have done to recorded flows."""

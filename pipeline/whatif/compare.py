@@ -1,0 +1,118 @@
+"""Flows judged by two revisions ▸ what changes for them."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.flow import REPORTERS, FlowBatch, Ints
+from pipeline.identity import Side
+from pipeline.judge import DIRECTIONS, Judge
+from pipeline.match.bits import distinct
+from pipeline.match.evaluate import UNKNOWN as UNKNOWN_DECISION
+from pipeline.match.narrow import Narrower
+from pipeline.match.verdict import Verdicts
+from pipeline.policy.policies import Direction, Policies, Policy, Tier
+from pipeline.resolve import Resolved
+from pipeline.whatif.changes import Found
+from pipeline.whatif.pairs import ALLOWED, NOTHING, UNKNOWN, Pairs, action_of, are_unknown, change_of
+from pipeline.whatif.sums import counted, summed
+
+_SRC, _DST = REPORTERS.index("src"), REPORTERS.index("dst")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A batch as one revision judges it."""
+
+    judge: Judge
+    resolved: Resolved
+    verdicts: Verdicts
+
+    @classmethod
+    def by(cls, judge: Judge, batch: FlowBatch) -> "Judged":
+        resolved = judge.resolve(batch)
+        return cls(judge, resolved, judge.evaluate(batch, resolved))
+
+
+class Comparison:
+    """Compares the enforced verdicts of one revision with those of another, batch by batch."""
+
+    def __init__(self, before: Judge, after: Judge) -> None:
+        self._after = after
+        self._is_same_world = (
+            before.facts is after.facts and before.policies.network_sets == after.policies.network_sets
+        )
+        self._deciding = tuple(_Deciding(each.policies) for each in (before, after))
+
+    def compare(self, batch: FlowBatch, before: Judged) -> Found:
+        """What changes for the flows of a batch that the first revision has judged."""
+        after = Judged.by(self._after, batch)
+        pairs = Pairs(before.verdicts, after.verdicts)
+        change = pairs.of_each(change_of)
+        self._leave_out_what_is_decided_alike(batch, change, pairs, before.resolved, after.resolved)
+        held_back = self._held_back(batch, change, after.verdicts)
+        found = counted(batch, before.verdicts)
+        rows = np.flatnonzero(change)
+        if len(rows):
+            found.changes = summed(batch, rows, change, Pairs(before.verdicts, held_back))
+        return found
+
+    def _leave_out_what_is_decided_alike(
+        self, batch: FlowBatch, change: Ints, pairs: Pairs, before: Resolved, after: Resolved
+    ) -> None:
+        """Where all policies that can matter to a flow, whoever took part in it, stand as they stood, nothing
+        changes, though nobody knows what is decided."""
+        if not self._is_same_world or before.slices != after.slices:
+            return
+        rows = np.flatnonzero(pairs.of_each(are_unknown))
+        if not len(rows):
+            return
+        ends = (before.source, before.dest, after.source, after.dest)
+        first, kind = distinct([batch.reporter[rows], *(column[rows] for column in ends)])
+        alike = [self._is_decided_alike(batch, row, before, after) for row in rows[first].tolist()]
+        change[rows[np.array(alike, np.bool_)[kind]]] = NOTHING
+
+    def _is_decided_alike(self, batch: FlowBatch, row: int, *resolved: Resolved) -> bool:
+        direction = DIRECTIONS[REPORTERS[int(batch.reporter[row])]]
+        found = [
+            deciding.of(direction, each.sides[int(each.source[row])], each.sides[int(each.dest[row])])
+            for deciding, each in zip(self._deciding, resolved, strict=True)
+        ]
+        return found[0] == found[1]
+
+    def _held_back(self, batch: FlowBatch, change: Ints, after: Verdicts) -> Verdicts:
+        """The later verdicts, with what the other side says of flows that are let through now: where that
+        denies them nothing changes, where it is not certain they are unknown. A flow that was denied has no
+        record at its other side (DESIGN.md §4, Who is who)."""
+        rows = np.flatnonzero(change == ALLOWED)
+        if not len(rows):
+            return after
+        other = batch.at(rows)
+        other.reporter = np.where(other.reporter == _SRC, _DST, _SRC)
+        judged = Judged.by(self._after, other).verdicts
+        outcome, outcomes = after.outcome.copy(), list(after.outcomes)
+        for number in np.unique(judged.outcome).tolist():
+            there, own = judged.outcomes[number], rows[judged.outcome == number]
+            if action_of(there) == "deny":
+                change[own] = NOTHING
+            elif action_of(there) == "unknown":
+                change[own] = UNKNOWN
+                for mine in np.unique(outcome[own]).tolist():
+                    outcomes.append(replace(outcomes[mine], enforced=UNKNOWN_DECISION, unknown=there.unknown))
+                    outcome[own[outcome[own] == mine]] = len(outcomes) - 1
+        return replace(after, outcome=outcome, outcomes=outcomes)
+
+
+class _Deciding:
+    """The enforced policies of a revision that can matter to a flow."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies, self._narrower = policies, Narrower(policies)
+        self._tiers = {tier.name: tier for tier in policies.tiers}
+        self.of = lru_cache(maxsize=1 << 14)(self._of)
+
+    def _of(self, direction: Direction, source: Side, dest: Side) -> tuple[tuple[Policy, Tier], ...]:
+        """In evaluation order, each with its tier."""
+        kept = self._narrower.narrowed(self._narrower.kept(direction, source, dest))
+        return tuple((each, self._tiers[each.tier]) for each in kept.policies if not each.key.staged)
