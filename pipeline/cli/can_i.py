@@ -88,18 +88,26 @@ def can_i(
 
 def _read(rbac: Iterable[str], policies: Iterable[str], in_force: InForce) -> tuple[Rbac, list[Loaded]]:
     """RBAC, and all that was loaded. Raises SourceError where a source holds no RBAC."""
-    loaded = list[Loaded]()
-    for text in rbac:
-        if text == IN_FORCE:
-            raise SourceError("--rbac cluster: no RBAC is published; name a directory or a git revision")
-        loaded.append(read_source(text, in_force).loaded)
-        if not loaded[-1].rbac and not loaded[-1].rbac_problems:
-            raise SourceError(f"--rbac {text}: holds no role and no binding (rbac.authorization.k8s.io/v1)")
-    known = [*loaded, *(read_source(text, in_force).loaded for text in policies)]
-    for each in known:
-        each.require()
-        each.require_rbac()
+    loaded = [_of_rbac(text, in_force) for text in rbac]
+    known = [*loaded, *(_whole(text, in_force) for text in policies)]
     return Rbac.of(*loaded), known
+
+
+def _of_rbac(text: str, in_force: InForce) -> Loaded:
+    if text == IN_FORCE:
+        raise SourceError("--rbac cluster: no RBAC is published; name a directory or a git revision")
+    loaded = _whole(text, in_force)
+    if not loaded.rbac:
+        raise SourceError(f"--rbac {text}: holds no role and no binding (rbac.authorization.k8s.io/v1)")
+    return loaded
+
+
+def _whole(text: str, in_force: InForce) -> Loaded:
+    """Raises ManifestError where anything is wrong: what cannot be read might grant something."""
+    loaded = read_source(text, in_force).loaded
+    loaded.require()
+    loaded.require_rbac()
+    return loaded
 
 
 def _key(text: str, verb: Verb) -> PolicyKey:

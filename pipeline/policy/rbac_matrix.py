@@ -68,6 +68,6 @@ def _names(rights: Rights, served: Served) -> list[str]:
 def mentioned_tiers(rbac: Rbac) -> list[str]:
     """The tiers that rules name: they may have an object although none is among the manifests."""
     rules = [rule for role in rbac.roles for rule in role.rules]
-    names = {name for rule in rules if "tiers" in rule.resources for name in rule.names}
-    every = (name for rule in rules for name in rule.names if name.endswith(EVERY))
-    return sorted(names | {name.removesuffix(EVERY) for name in every})
+    seen = {name for rule in rules if "tiers" in rule.resources for name in rule.names}
+    every = {name.removesuffix(EVERY) for rule in rules for name in rule.names if name.endswith(EVERY)}
+    return sorted(name for name in seen | every if "." not in name)
