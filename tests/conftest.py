@@ -21,6 +21,16 @@ def pytest_configure(config: pytest.Config) -> None:
         servers.control()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives tests the group that xdist 3.8 writes where pytest 9.2 does not look for it any more: without
+    it every test is one of its own, and each process starts the servers of every module."""
+    for item in items:
+        grouped = getattr(item, "_nodeid", None)
+        if grouped:
+            item._id = type(item._id).parse(grouped)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         servers.stop(os.environ[servers.CONTROLLER])
