@@ -71,10 +71,10 @@ async def publish_kubernetes(settings: Settings, wanted: Wanted) -> None:
     OwnerError: the policies have been taken over.
     """
     async with KubernetesApi(wanted.access) as api:
-        origin = await _origin(api, wanted)
         kinds = FACT_KINDS if wanted.facts_only else (*POLICY_KINDS, *FACT_KINDS)
         verbs = ("list",) if wanted.once else ("list", "watch")
         await require_rights(api, await ServedKinds(api, kinds).find(), verbs)
+        origin = await _origin(api, wanted)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_facts(settings, api, origin.source, once=wanted.once))

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Access:
         return [line.split(",") for line in self.tokens.read_text().splitlines()]
 
 
-def kubeconfig(server: str, authority: Path, users: dict[str, dict[str, str]]) -> str:
+def kubeconfig(server: str, authority: Path, users: Mapping[str, Mapping[str, object]]) -> str:
     """A kubeconfig with a context for each user by what the user shows; the first one is current."""
     return yaml.safe_dump(
         {
@@ -72,7 +73,7 @@ def kubeconfig(server: str, authority: Path, users: dict[str, dict[str, str]]) -
             "clusters": [
                 {"name": "local", "cluster": {"server": server, "certificate-authority": str(authority)}}
             ],
-            "users": [{"name": user, "user": shown} for user, shown in users.items()],
+            "users": [{"name": user, "user": dict(shown)} for user, shown in users.items()],
             "contexts": [{"name": user, "context": {"cluster": "local", "user": user}} for user in users],
             "current-context": next(iter(users)),
         }

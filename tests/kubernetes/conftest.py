@@ -16,7 +16,7 @@ from tests.kubernetes.client import Client
 from tests.kubernetes.publisher import Publisher
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
+@pytest.hookimpl(tryfirst=True)  # before -m chooses and xdist groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a module run in one process: each process would start that module's API."""
     for item in items:
