@@ -10,14 +10,16 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
 import zstandard
 
-from pipeline.flow import Message
+from pipeline.flow import Ints, Message
 
 BATCH_LINES = 20_000
 BLOCK = 32 << 20  # bytes of the messages that are handled at once
 CHUNK = 1 << 20  # bytes
 STANDARD_INPUT = "-"
+_NEWLINE, _BRACE = b"\n{"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -40,8 +42,8 @@ def read_blocks(names: Sequence[str]) -> Iterator[list[Message]]:
     for number, name in enumerate(names):
         block, size = list[Message](), 0
         with open_lines(name) as file:
-            for first, count, value in _chunks(file):
-                block += _messages(value, number, first, count)
+            for first, ends, value in _chunks(file):
+                block += _messages(value, number, first, ends)
                 size += len(value)
                 if size >= BLOCK:
                     yield block
@@ -50,18 +52,19 @@ def read_blocks(names: Sequence[str]) -> Iterator[list[Message]]:
             yield block
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-    """Some whole lines at a time: the number of the first, how many, and their bytes."""
+def _chunks(file: BinaryIO) -> Iterator[tuple[int, Ints, bytes]]:
+    """Some whole lines at a time: the number of the first, where they end (lines,), and their bytes."""
     first = 0
     while value := file.read(CHUNK // 2) + file.readline():
-        count = value.count(b"\n")
-        yield first, count, value
-        first += count
+        ends = np.flatnonzero(np.frombuffer(value, np.uint8) == _NEWLINE)
+        yield first, ends, value
+        first += len(ends)
 
 
-def _messages(value: bytes, partition: int, first: int, count: int) -> list[Message]:
+def _messages(value: bytes, partition: int, first: int, ends: Ints) -> list[Message]:
     now = int(time.time() * 1000)
-    if value.startswith(b"{") and value.count(b"\n{") + value.endswith(b"\n") == count:
+    starts = np.frombuffer(value, np.uint8)[ends[ends + 1 < len(value)] + 1]
+    if value.startswith(b"{") and (starts == _BRACE).all():
         return [Message(value, "file", partition, first, now)]
     # Rows of a message are not its lines: each line is one, so that it can be told where it stands.
     numbered = enumerate(value.splitlines(keepends=True), first)
