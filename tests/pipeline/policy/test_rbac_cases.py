@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from pipeline.cli.can_i import can_i
 from pipeline.cli.can_i_report import CanI
 from pipeline.policy.load import load_paths
-from pipeline.policy.rbac import Who
+from pipeline.policy.rbac import Rbac, Who
 from pipeline.policy.rbac_changes import refused_changes
 from pipeline.policy.revision import to_policies
+from tests.kubernetes.rbac_requests import Asked, allowed_by_flowtier
 
 CASES = Path(__file__).parents[2] / "cases" / "rbac"
 QUESTIONS = [
@@ -57,6 +58,12 @@ def test_a_change_is_refused_with_file_line_and_words(case, author) -> None:
     refused = refused_changes(base, head, Who.of(author["as"], author.get("groups", ())))
     said = [str(each.problem).replace(f"{case}/", "") for each in refused]
     assert said == author["refused"]
+
+
+@pytest.mark.parametrize("question", yaml.safe_load((CASES / "kubectl" / "requests.yaml").read_text()))
+def test_a_request_to_kubernetes_has_the_answer_that_kubernetes_gives(question) -> None:
+    rbac = Rbac.of(load_paths([CASES / "kubectl" / "manifests.yaml"]))
+    assert allowed_by_flowtier(rbac, Asked.of(question)) == question["allowed"]
 
 
 def test_of_what_is_in_force_only_the_meaning_is_compared() -> None:
