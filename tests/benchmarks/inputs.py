@@ -47,7 +47,7 @@ def sample(end: datetime = LONG_AGO) -> Sample:
     folder = Path(mkdtemp(prefix="flowtier-benchmark-"))
     written = write_sample(folder, window_until(end, HOURS, INTERVAL), FLOWS, SEED)
     known = to_policies(load_paths([written.policies, written.facts]))
-    more = [_pass_tier(), *map(_matches_nothing, range(POLICIES - len(known.policies)))]
+    more = [pass_tier(), *map(matches_nothing, range(POLICIES - len(known.policies)))]
     (written.policies / "more.yaml").write_text(yaml.safe_dump_all(more))
     loaded = load_paths([written.policies, written.facts])
     assert len(to_policies(loaded).policies) == POLICIES
@@ -107,12 +107,12 @@ def _without_much(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value not in _NOTHING}
 
 
-def _pass_tier() -> dict[str, Any]:
+def pass_tier() -> dict[str, Any]:
     spec = {"order": 250, "defaultAction": "Pass"}
     return {"apiVersion": "projectcalico.org/v3", "kind": "Tier", "metadata": {"name": "more"}, "spec": spec}
 
 
-def _matches_nothing(number: int) -> dict[str, Any]:
+def matches_nothing(number: int) -> dict[str, Any]:
     """A policy of 3 rules that selects every pod and matches no flow; a tenth of them are staged."""
     peers = [
         {"action": "Deny", "protocol": "TCP", "source": {"selector": f"app == 'none-{number}-{n}'"}}
