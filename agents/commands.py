@@ -1,12 +1,14 @@
 """The commands that talk to Kafka, as they are typed."""
 
 import signal
+import sys
 import threading
 import time
 from datetime import datetime
 from pathlib import Path
 
 import click
+import msgspec
 from confluent_kafka import KafkaException
 from prometheus_client import start_http_server
 from rich.console import Console
@@ -19,7 +21,7 @@ from agents.ship_flows import ShipError, Shipper
 from agents.workers import Heartbeat, read_workers
 from pipeline import logs, revisions
 from pipeline import settings as settings_
-from pipeline.revisions import RevisionError
+from pipeline.revisions import Revision, RevisionError
 from pipeline.settings import Settings
 
 _ALIVE_HEARTBEATS = 3  # a worker that missed so many is called silent
@@ -65,30 +67,48 @@ def ship(file: Path, *, follow: bool) -> None:
     shipper.follow(file, stop)
 
 
+class StatusReport(msgspec.Struct, frozen=True):
+    """What `--json` tells: the revision that was published last (None: none, or `problem` says why it cannot
+    be read), and what each worker said last."""
+
+    revision: Revision | None
+    problem: str | None
+    workers: list[Heartbeat]
+
+
 @click.command()
-def status() -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def status(*, as_json: bool) -> None:
     """Show the policies in force, and the workers: which policies they judge by, how far they are, and what
     troubles them."""
     settings = load_settings()
-    heartbeats = read_workers(settings)
-    Console(markup=False, highlight=False, soft_wrap=True).print(_in_force(settings))
+    report = _status(settings)
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+        return
+    Console(markup=False, highlight=False, soft_wrap=True).print(report.problem or _in_force(report.revision))
     table = Table(title=f"Workers of {settings.kafka.bootstrap}")
     for title in ("worker", "revision", "lag", "partitions", "last seen", "health"):
         table.add_column(title, overflow="fold")
-    for heartbeat in heartbeats:
+    for heartbeat in report.workers:
         table.add_row(*_row(heartbeat, time.time() - heartbeat.at, settings.worker.status_seconds))
-    Console().print(table if heartbeats else "No worker has reported yet: flowtier worker starts one.")
+    Console().print(table if report.workers else "No worker has reported yet: flowtier worker starts one.")
 
 
-def _in_force(settings: Settings) -> str:
-    """Which revision was published last, from where, by whom and since when, in one line."""
+def _status(settings: Settings) -> StatusReport:
+    workers = read_workers(settings)
     try:
         record = newest_record(settings)
-        if record is None:
-            return "No policies have been published yet: flowtier publish does it."
-        revision = revisions.decode(record)
+        revision = None if record is None else revisions.decode(record)
     except RevisionError as error:
-        return f"{error}: publish again"
+        return StatusReport(None, f"{error}: publish again", workers)
+    return StatusReport(revision, None, workers)
+
+
+def _in_force(revision: Revision | None) -> str:
+    """Which revision was published last, from where, by whom and when, in one line."""
+    if revision is None:
+        return "No policies have been published yet: flowtier publish does it."
     since = datetime.fromtimestamp(revision.published).astimezone().isoformat(" ", "seconds")
     commit = f"commit {revision.commit}" if revision.commit else "no commit"
     author = f" of {revision.author}" if revision.author else ""

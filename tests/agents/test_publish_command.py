@@ -50,6 +50,8 @@ def test_a_revision_is_published_with_who_and_which_commit_and_owned_as_its_dire
         in status
     )
     assert "of Ann <ann@example.org>, published by deploy-bot at 20" in status
+    told = json.loads(installation.run("status", "--json").stdout)
+    assert (told["revision"], told["problem"], told["workers"]) == (first, None, [])
 
 
 def test_a_dry_run_names_what_is_new_changed_and_removed_and_writes_nothing(installation, repository) -> None:

@@ -77,7 +77,7 @@ def test_a_command_that_ci_runs_is_there_with_its_options(line) -> None:
 def test_ci_checks_and_asks_what_if_on_both_and_posts_the_markdown() -> None:
     for file in (WORKFLOW, PIPELINE):
         text = file.read_text()
-        assert "flowtier check calico" in text
+        assert "flowtier check calico --facts cluster" in text
         assert re.search(r"flowtier whatif .* > whatif\.md", text)
         assert re.search(r"(--body-file |body@)whatif\.md", text)
 

@@ -57,7 +57,7 @@ def test_a_case_gives_its_files_and_says_what_was_done(case, folder, pytestconfi
         (case / "said.txt").write_text(told)
     assert told == (case / "said.txt").read_text()
     assert files_of(folder) == files_of(case / "after")
-    assert load_paths([folder]).problems == ()
+    assert code == 2 or load_paths([folder]).problems == ()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -13,6 +13,7 @@ from pipeline.match.reference import in_scope
 from pipeline.policy.edit import Enforced, enforce
 from pipeline.policy.load import load_texts
 from pipeline.policy.policies import Policies, Policy
+from pipeline.policy.promote import promotable, promote
 from pipeline.policy.revision import to_policies
 
 CALICO = "projectcalico.org/v3"
@@ -132,9 +133,30 @@ def repositories(draw: st.DrawFn) -> dict[str, list[Chunk]]:
     return files
 
 
-def texts_of(files: dict[str, list[Chunk]], newline: str) -> dict[str, bytes]:
-    joined = {name: "---\n".join(chunk.text for chunk in chunks) for name, chunks in files.items()}
-    return {name: text.replace("\n", newline).encode() for name, text in joined.items()}
+@dataclass(frozen=True)
+class Form:
+    """How documents stand together in a file."""
+
+    newline: str
+    separator: str
+    header: str
+    end: str
+
+    def join(self, chunks: list[Chunk]) -> bytes:
+        text = self.separator.join(chunk.text for chunk in chunks).removesuffix("\n") + self.end
+        return self.lines(self.header + text).encode()
+
+    def lines(self, text: str) -> str:
+        return text.replace("\n", self.newline)
+
+
+FORMS = st.builds(
+    Form,
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["---\n", "---   # next\n", "\n\n---\n\n", "# of nobody\n---\n"]),
+    st.sampled_from(["", "# Licence\n\n", "# Licence\n---\n", "---\n"]),
+    st.sampled_from(["\n", "", "\n\n", "\n---\n"]),
+)
 
 
 def policies_of(files: dict[str, bytes]) -> Policies:
@@ -150,22 +172,23 @@ def as_enforced(policy: Policy) -> Policy:
     return replace(policy, key=policy.key.twin, staged_action="Set")
 
 
-@given(repositories(), st.sampled_from(["\n", "\r\n"]))
+@given(repositories(), FORMS)
 @settings(max_examples=150, deadline=None)
-def test_all_that_was_promoted_is_in_force_and_nothing_else_changed(files, newline) -> None:
-    before = texts_of(files, newline)
+def test_all_that_was_promoted_is_in_force_and_nothing_else_changed(files, form) -> None:
+    before = {name: form.join(chunks) for name, chunks in files.items()}
     result = enforce(before)
     assert [each for each in result.outcomes if each.word == "refused"] == []
     left = after(before, result)
     was, now = policies_of(before), policies_of(left)
     assert list(in_scope(now, "enforced")) == [as_enforced(each) for each in in_scope(was, "promoted")]
+    assert now.policies == promote(was, promotable(was)).policies
     still = [each for each in now.policies if each.key.staged]
     assert {each.staged_action for each in still} <= {"Learn", "Ignore"}
     assert enforce(left).files == {}
-    untouched(files, left, newline)
+    untouched(files, left, form)
 
 
-def untouched(files: dict[str, list[Chunk]], left: dict[str, bytes], newline: str) -> None:
+def untouched(files: dict[str, list[Chunk]], left: dict[str, bytes], form: Form) -> None:
     """What is not staged and has no staged twin is there byte for byte, in the same order."""
     everything = [chunk for chunks in files.values() for chunk in chunks]
     staged = {twin(chunk.manifest) for chunk in everything if accepted(chunk.manifest)}
@@ -173,7 +196,9 @@ def untouched(files: dict[str, list[Chunk]], left: dict[str, bytes], newline: st
         text, at = left.get(name, b"").decode(), 0
         for chunk in chunks:
             if not accepted(chunk.manifest) and name_of(chunk.manifest) not in staged:
-                at = text.index(chunk.text.replace("\n", newline), at) + len(chunk.text)
+                written = form.lines(chunk.text.removesuffix("\n"))
+                at = text.index(written, at) + len(written)
+        assert not text or text.startswith(form.lines(form.header.partition("---")[0]))
 
 
 def accepted(manifest: dict[str, Any]) -> bool:
