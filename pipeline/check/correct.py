@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_address
 from re import findall
 from typing import Any
 
@@ -45,7 +46,8 @@ def corrected(content: bytes) -> tuple[bytes, list[Correction]]:
     """The text with its mistakes put right, and what that was; a text that cannot be edited is left alone.
 
     Right are: the served API version for the stored one, the exact word for one that differs in upper and
-    lower case only, quotes around a label's number or boolean, a mask for an address in a rule's nets.
+    lower case only, quotes around a label's number or boolean, a mask for an address in a rule's nets that
+    does not look like a network's.
     """
     done: list[Correction] = []
     for _ in range(PASSES):
@@ -108,8 +110,10 @@ def _answers(data: Document) -> Iterator[_Answer]:
 def _masks(data: Document, kind: Kind) -> Iterator[_Answer]:
     if kind.name == "StagedKubernetesNetworkPolicy" or "spec" not in data:
         return
-    for location, address in addresses(data["spec"]):
-        yield _Answer(("spec", *location), f"{address}/{128 if ':' in address else 32}")
+    for location, text in addresses(data["spec"]):
+        address = ip_address(text)
+        if int(address) % (1 << 8 if address.version == 4 else 1 << 16):  # else it may be meant as a network
+            yield _Answer(("spec", *location), f"{text}/{address.max_prefixlen}")
 
 
 def _answer(data: Document, kind: Kind, details: Any) -> Iterator[_Answer]:

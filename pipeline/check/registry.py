@@ -106,7 +106,7 @@ LINTS = (
         "warning",
         "A rule's network is an address without a mask: the data plane takes it as that address alone,"
         " Calico's validator refuses it.",
-        "Add /32, or /128 for IPv6 (--fix does).",
+        "Add /32, /128 for IPv6 (--fix does, unless it looks like a network's), or the mask that is meant.",
         writing.bare_addresses,
     ),
     Lint(

@@ -61,7 +61,7 @@ def hits(world: World, flow: CompleteFlow, direction: Direction) -> Iterator[tup
             yield policy, int(rule)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=120)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=80)
 @given(st.data())
 def test_no_flow_hits_what_is_called_unreachable(data):
     world = data.draw(repetitive_worlds())
