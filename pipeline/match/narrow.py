@@ -14,7 +14,7 @@ class Narrower:
 
     def __init__(self, policies: Policies) -> None:
         self._policies = policies
-        self._selecting = lru_cache(maxsize=4096)(self._all_selecting)
+        self.selecting = lru_cache(maxsize=4096)(self._selecting)
 
     def kept(self, direction: Direction, source: Side, dest: Side) -> Kept:
         """What can matter to a flow judged in `direction`; at its destination too where it is judged at
@@ -24,7 +24,7 @@ class Narrower:
         if direction == "egress":
             judged.append(("egress", source))
         for judged_direction, side in judged:
-            for place in self._selecting(judged_direction, side):
+            for place in self.selecting(judged_direction, side):
                 directions.setdefault(place, set()).add(judged_direction)
         keys = {self._policies.policies[place].key for place in directions}
         for place, policy in enumerate(self._policies.policies):
@@ -37,7 +37,8 @@ class Narrower:
         policies = tuple(_only(self._policies.policies[place], directions) for place, directions in kept)
         return replace(self._policies, policies=policies)
 
-    def _all_selecting(self, direction: Direction, side: Side) -> tuple[int, ...]:
+    def _selecting(self, direction: Direction, side: Side) -> tuple[int, ...]:
+        """The places of the policies that may select an end, whoever of its candidates it is."""
         identities = {candidate.identity for candidate in side.candidates if candidate.identity}
         labels = [(dict(identity.labels), identity.is_open) for identity in identities]
         return tuple(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pipeline.report import human_bytes
 from pipeline.whatif.changes import CHANGES, Change
 from pipeline.whatif.report import Report
-from pipeline.whatif.words import HEADINGS, SIDES, headline, remarks, verdict_of
+from pipeline.whatif.words import HEADINGS, SIDES, counted, headline, remarks, verdict_of
 
 SHOWN = 50  # rows of a table: GitHub takes 65,536 characters, GitLab more
 _LONGEST = 120  # characters of a cell
@@ -26,7 +26,8 @@ def markdown(report: Report) -> str:
 
 def _changes(report: Report, change: Change) -> Iterator[str]:
     lines, total = report.of(change), report.totals[change]
-    summary = f"{_MARKS[change]} {HEADINGS[change]}: {total.edges:,} edges, {total.connections:,} connections"
+    figures = f"{counted(total.edges, 'edge')}, {counted(total.connections, 'connection')}"
+    summary = f"{_MARKS[change]} {HEADINGS[change]}: {figures}"
     rows = (
         (
             str(line.edge) + (" (expected)" if line.allowed else ""),

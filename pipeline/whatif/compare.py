@@ -12,7 +12,7 @@ from pipeline.match.bits import distinct
 from pipeline.match.evaluate import UNKNOWN as UNKNOWN_DECISION
 from pipeline.match.narrow import Narrower
 from pipeline.match.verdict import Verdicts
-from pipeline.policy.policies import Direction, Policies, Policy, Tier
+from pipeline.policy.policies import Direction, Policies, Policy
 from pipeline.resolve import Resolved
 from pipeline.whatif.changes import Found
 from pipeline.whatif.pairs import ALLOWED, NOTHING, UNKNOWN, Pairs, action_of, are_unknown, change_of
@@ -75,10 +75,10 @@ class Comparison:
 
     def _is_decided_alike(self, batch: FlowBatch, row: int, *resolved: Resolved) -> bool:
         direction = DIRECTIONS[REPORTERS[int(batch.reporter[row])]]
-        found = [
-            deciding.of(direction, each.sides[int(each.source[row])], each.sides[int(each.dest[row])])
-            for deciding, each in zip(self._deciding, resolved, strict=True)
-        ]
+        found = []
+        for deciding, each in zip(self._deciding, resolved, strict=True):
+            end = each.dest if direction == "ingress" else each.source
+            found.append(deciding.of(direction, each.sides[int(end[row])]))
         return found[0] == found[1]
 
     def _held_back(self, batch: FlowBatch, change: Ints, after: Verdicts) -> Verdicts:
@@ -105,14 +105,19 @@ class Comparison:
 
 
 class _Deciding:
-    """The enforced policies of a revision that can matter to a flow."""
+    """The enforced policies of a revision that can matter to a judged end."""
 
     def __init__(self, policies: Policies) -> None:
-        self._policies, self._narrower = policies, Narrower(policies)
+        self._policies, self._narrower = policies.policies, Narrower(policies)
         self._tiers = {tier.name: tier for tier in policies.tiers}
         self.of = lru_cache(maxsize=1 << 14)(self._of)
 
-    def _of(self, direction: Direction, source: Side, dest: Side) -> tuple[tuple[Policy, Tier], ...]:
-        """In evaluation order, each with its tier."""
-        kept = self._narrower.narrowed(self._narrower.kept(direction, source, dest))
-        return tuple((each, self._tiers[each.tier]) for each in kept.policies if not each.key.staged)
+    def _of(self, direction: Direction, local: Side) -> tuple[object, ...]:
+        """All that they say about a direction, in evaluation order."""
+        selecting = (self._policies[place] for place in self._narrower.selecting(direction, local))
+        deciding = (policy for policy in selecting if policy.workloads and not policy.key.staged)
+        return tuple(self._said(policy, direction) for policy in deciding)
+
+    def _said(self, policy: Policy, direction: Direction) -> tuple[object, ...]:
+        tier = self._tiers[policy.tier]
+        return tier.name, tier.default_action, policy.key, policy.selector, policy.rules(direction)

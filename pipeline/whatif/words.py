@@ -15,12 +15,12 @@ SIDES = {"egress": "source", "ingress": "destination"}
 def headline(report: Report) -> str:
     """The answer in one sentence."""
     said = [
-        f"{_edges(total)} {HEADINGS[change].lower()} ({_traffic(total)})"
+        f"{counted(total.edges, 'edge')} {HEADINGS[change].lower()} ({_traffic(total)})"
         for change, total in report.totals.items()
         if total.edges
     ]
     what = ", ".join(said) if said else "nothing would have changed"
-    return f"{report.base} ▸ {report.head}: {what}; {report.flows:,} recorded flows judged."
+    return f"{report.base} ▸ {report.head}: {what}; {counted(report.flows, 'recorded flow')} judged."
 
 
 def remarks(report: Report) -> list[str]:
@@ -47,9 +47,10 @@ def verdict_of(line: Line) -> tuple[str, str]:
     return str(line.before), f"{after} for want of {', '.join(line.missing)}" if line.missing else after
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _traffic(total: Total) -> str:
-    return f"{total.connections:,} connections, {human_bytes(total.bytes)}"
-
-
-def _edges(total: Total) -> str:
-    return f"{total.edges:,} edge{'' if total.edges == 1 else 's'}"
+    return f"{counted(total.connections, 'connection')}, {human_bytes(total.bytes)}"
