@@ -8,7 +8,8 @@ from pipeline.check.subject import Subject
 from pipeline.policy.problems import Problem
 
 
-def _by_the_loader(_: Subject) -> Iterable[Problem]:
+def _elsewhere(_: Subject) -> Iterable[Problem]:
+    """Found while loading, or by comparing."""
     return ()
 
 
@@ -17,14 +18,21 @@ REFUSED = Lint(
     "error",
     "Calico's or Kubernetes' API refuses the manifest, or it cannot be read.",
     "Write what the reason says; until then nothing here can be judged or published.",
-    _by_the_loader,
+    _elsewhere,
 )
 TAKEN_OTHERWISE = Lint(
     "taken-otherwise",
     "warning",
     "It is taken otherwise than it is written: passed over, not followed, or completed.",
     "Write what you mean, or take it out.",
-    _by_the_loader,
+    _elsewhere,
+)
+NOT_ALLOWED = Lint(
+    "change-not-allowed",
+    "error",
+    "Whoever is named by --as may not make this change of what --base holds, by RBAC and Calico's tiers.",
+    "Let somebody make it who may, or ask for the permission that is missing.",
+    _elsewhere,
 )
 LINTS = (
     Lint(
@@ -117,4 +125,4 @@ LINTS = (
         writing.repeated_nets,
     ),
 )
-RULES = (REFUSED, TAKEN_OTHERWISE, *LINTS)
+RULES = (REFUSED, TAKEN_OTHERWISE, NOT_ALLOWED, *LINTS)

@@ -41,5 +41,6 @@ class Report:
 def report_of(source: str, loaded: Loaded, found: Sequence[Found], *, strict: bool) -> Report:
     """The report on what was loaded and found."""
     files = {place.file for place in loaded.places.values()} | {each.problem.file for each in found}
-    resources = len(loaded.policies) + len(loaded.facts)
-    return Report(source, found, sorted(files), resources, strict)
+    resources = len(loaded.policies) + len(loaded.facts) + len(loaded.rbac)
+    in_order = sorted(found, key=lambda each: each.problem)
+    return Report(source, in_order, sorted(files), resources, strict)

@@ -4,23 +4,34 @@ from collections.abc import Sequence
 
 from pipeline.check.findings import Found
 from pipeline.check.known import known_of
-from pipeline.check.registry import LINTS, REFUSED, TAKEN_OTHERWISE
+from pipeline.check.registry import LINTS, NOT_ALLOWED, REFUSED, TAKEN_OTHERWISE
 from pipeline.check.subject import Subject, tiers_of
 from pipeline.policy.load import Loaded
 from pipeline.policy.policies import NetworkSet
+from pipeline.policy.rbac import Rbac, Who
+from pipeline.policy.rbac_changes import refused_changes
 
 
 def check(loaded: Loaded, facts: Sequence[Loaded] = ()) -> list[Found]:
-    """What is wrong with the manifests, by file and line; `facts` are others that tell of the cluster.
+    """What is wrong with the manifests; `facts` are others that tell of the cluster.
 
     Lints look at a whole revision: where a manifest is refused they are left out.
     """
-    found = [Found(REFUSED, problem) for problem in loaded.problems]
+    found = [Found(REFUSED, problem) for problem in (*loaded.problems, *loaded.rbac_problems)]
     found += [Found(TAKEN_OTHERWISE, problem) for problem in loaded.warnings]
     if not loaded.problems:
         subject = _subject(loaded, facts)
         found += [Found(lint, problem) for lint in LINTS for problem in lint.find(subject)]
-    return sorted(found, key=lambda each: each.problem)
+    return found
+
+
+def check_author(base: Loaded, head: Loaded, who: Who, rbac: Rbac | None = None) -> list[Found]:
+    """What the author of `head` changes of `base` and may not, by `rbac` or else the RBAC of `base`; nothing
+    where a manifest is refused: what it is to be nobody knows. Raises ManifestError where the RBAC cannot be
+    used."""
+    if head.problems or head.rbac_problems:
+        return []
+    return [Found(NOT_ALLOWED, each.problem) for each in refused_changes(base, head, who, rbac)]
 
 
 def _subject(loaded: Loaded, facts: Sequence[Loaded]) -> Subject:

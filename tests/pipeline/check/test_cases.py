@@ -28,7 +28,7 @@ def findings(case: Path) -> list[dict[str, object]]:
             "field": each.problem.field,
             "reason": each.problem.reason,
         }
-        for each in check(loaded(case / "manifests"), facts)
+        for each in sorted(check(loaded(case / "manifests"), facts), key=lambda each: each.problem)
     ]
 
 
@@ -56,4 +56,4 @@ def test_what_has_one_right_answer_is_put_right_and_the_rest_stays_as_it_is(case
 
 def test_every_rule_has_a_case():
     told = {each["rule"] for case in CASES for each in orjson.loads((case / "expected.json").read_bytes())}
-    assert told == {lint.id for lint in RULES}
+    assert told == {lint.id for lint in RULES} - {"change-not-allowed"}  # by a comparison: test_check.py

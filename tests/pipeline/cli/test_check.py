@@ -209,3 +209,13 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path):
     folder = tmp_path / "closed"
     folder.mkdir(mode=0)
     assert said(tmp_path) == "closed:1: error refused: file: cannot be read: Permission denied"
+
+
+def test_a_change_that_its_author_may_not_make_is_an_error_at_its_place():
+    case = ROOT / "cases" / "rbac" / "changes" / "a-pull-request"
+    result = run(case / "head", "--base", case / "base", "--as", "nobody", "--json")
+    report = msgspec.json.decode(result.stdout, type=CheckReport)
+    refused = [each for each in report.findings if each.rule == "change-not-allowed"]
+    assert refused
+    assert all("which nobody may not: nothing grants" in each.reason for each in refused)
+    assert "need each other" in run(case / "head", "--as", "nobody").stderr
