@@ -1,4 +1,5 @@
-"""The same request to Flowtier, to `kubectl auth can-i`, and to the API as a SubjectAccessReview."""
+"""The same request to Flowtier, to `kubectl auth can-i`, and to the API as a SubjectAccessReview; manifests
+that the API is to take or refuse."""
 
 import subprocess
 from dataclasses import astuple
@@ -70,3 +71,12 @@ def allowed_by_review(client: Client, asked: Asked) -> bool:
     }
     answer = client.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     return bool(answer["status"]["allowed"])
+
+
+def is_refused(cluster: Kubernetes, text: str) -> bool:
+    """Whether the API refuses to create what is in the text; it does not create it."""
+    command = ["kubectl", f"--kubeconfig={cluster.kubeconfig}", "create", "-f", "-"]
+    command += ["--dry-run=server", "--validate=strict"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode == 1

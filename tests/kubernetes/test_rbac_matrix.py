@@ -16,7 +16,9 @@ from tests.kubernetes.rbac_requests import (
     allowed_by_flowtier,
     allowed_by_kubectl,
     allowed_by_review,
+    is_refused,
 )
+from tests.pipeline.policy.rbac_texts import REFUSED, TAKEN
 from tests.waiting import until
 
 MATRIX = Path(__file__).parents[1] / "cases" / "rbac" / "kubectl"
@@ -69,6 +71,16 @@ def test_reviews_of_many_requests_give_the_answers_of_flowtier(api, applied) -> 
     assert 0.2 < sum(expected.values()) / len(expected) < 0.8
     until(lambda: all(allowed_by_review(api, asked) for asked, allowed in expected.items() if allowed))
     assert {asked: allowed_by_review(api, asked) for asked in expected} == expected
+
+
+@pytest.mark.parametrize("text", [text for text, _ in REFUSED])
+def test_manifests_that_flowtier_refuses_the_api_refuses(shared, text) -> None:
+    assert is_refused(shared, text)
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_manifests_that_flowtier_takes_the_api_takes(shared, text) -> None:
+    assert not is_refused(shared, text)
 
 
 class Dealer:

@@ -14,6 +14,16 @@ from pipeline.policy.rbac import MASTERS, Rbac, Who
 from pipeline.policy.rbac_matrix import matrix, mentioned_tiers, subjects
 from pipeline.policy.rbac_resources import Binding, RbacRule, Role, Subject
 from tests.pipeline.policy import rbac_objects as drawn
+from tests.pipeline.policy.rbac_texts import (
+    BINDING,
+    CLUSTER_BINDING,
+    CLUSTER_ROLE,
+    REFUSED,
+    ROLE,
+    TAKEN,
+    TO_CLUSTER_ROLE,
+    TO_ROLE,
+)
 
 CALICO = ("projectcalico.org",)
 unhurried = settings(deadline=None, max_examples=80)
@@ -154,74 +164,7 @@ def test_the_matrix_knows_everybody_and_every_tier_that_is_named(objects) -> Non
     assert set(mentioned_tiers(rbac)) <= {*drawn.TIERS, "p", "tiers"}
 
 
-ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r, namespace: ns}\n"
-CLUSTER_ROLE = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: r}\n"
-BINDING = "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: b, namespace: ns}\n"
-CLUSTER_BINDING = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: b}\n"
-TO_ROLE = "roleRef: {kind: Role, name: r}\n"
-TO_CLUSTER_ROLE = "roleRef: {kind: ClusterRole, name: r}\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (
-            ROLE + "rules: [{apiGroups: [''], resources: [pods]}]",
-            "x:4: rules[0].verbs: required, but missing",
-        ),
-        (ROLE + "rules: [{verbs: [], apiGroups: [''], resources: [pods]}]", "rules[0].verbs: has 0 items"),
-        (ROLE + "rules: [{verbs: [get], resources: [pods]}]", "rules[0].apiGroups: must name at least one"),
-        (ROLE + "rules: [{verbs: [get], apiGroups: ['']}]", "rules[0].resources: must name at least one"),
-        (
-            ROLE + "rules: [{verbs: [get], nonResourceURLs: [/x]}]",
-            "nonResourceURLs: are only for a ClusterRole",
-        ),
-        (
-            ROLE + "rules: [{verbs: get, apiGroups: [''], resources: [pods]}]",
-            "verbs: must be a list, not 'get'",
-        ),
-        (ROLE + "rules: [{verbs: [get], apiGroups: [''], resources: [1]}]", "must be a string, not 1"),
-        (ROLE + "rule: []", "x:4: rule: unknown field"),
-        (ROLE + "rules: []\nrules: []", "x:5: rules"),
-        (ROLE.replace("name: r", "name: a/b") + "rules: []", "metadata.name: name 'a/b' must not"),
-        (ROLE.replace("/v1", "/v1beta1"), "v1beta1 is not served: write rbac.authorization.k8s.io/v1"),
-        (ROLE + "---\n" + ROLE, "x:7: metadata.name: Role/ns/r is already in x, line 1"),
-        (
-            CLUSTER_ROLE + "rules: [{verbs: [get], apiGroups: [''], nonResourceURLs: [/x]}]",
-            "rules[0].nonResourceURLs: cannot stand beside",
-        ),
-        (CLUSTER_ROLE + "aggregationRule: {}", "aggregationRule.clusterRoleSelectors: required"),
-        (
-            CLUSTER_ROLE + "aggregationRule: {clusterRoleSelectors: []}",
-            "clusterRoleSelectors: has 0 items, at least 1",
-        ),
-        (
-            CLUSTER_ROLE
-            + "aggregationRule: {clusterRoleSelectors: [{matchExpressions: [{key: a, operator: In}]}]}",
-            "clusterRoleSelectors[0].matchExpressions[0].values: must not be empty with In",
-        ),
-        (BINDING + "subjects: []", "roleRef: required, but missing"),
-        (BINDING + "roleRef: {kind: Group, name: r}", "roleRef.kind: must be 'Role' or 'ClusterRole'"),
-        (BINDING + "roleRef: {kind: Role, name: r, apiGroup: x}", "roleRef.apiGroup: must be 'rbac"),
-        (
-            BINDING + TO_ROLE + "subjects: [{kind: user, name: a}]",
-            "subjects[0].kind: must be 'User', 'Group'",
-        ),
-        (BINDING + TO_ROLE + "subjects: [{kind: User, name: ''}]", "subjects[0].name: must not be empty"),
-        (
-            BINDING
-            + TO_ROLE
-            + "subjects: [{kind: ServiceAccount, name: a, apiGroup: rbac.authorization.k8s.io}]",
-            "subjects[0].apiGroup: of a ServiceAccount must be '', not 'rbac",
-        ),
-        (BINDING + TO_ROLE + "subjects: [{kind: ServiceAccount, name: A}]", "name 'A' must be lower case"),
-        (CLUSTER_BINDING + TO_ROLE, "roleRef.kind: must be ClusterRole"),
-        (
-            CLUSTER_BINDING + TO_CLUSTER_ROLE + "subjects: [{kind: ServiceAccount, name: a}]",
-            "subjects[0].namespace: required of a ServiceAccount here",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("text", "problem"), REFUSED)
 def test_what_kubernetes_refuses_is_refused_with_the_place_and_judges_no_policy(text, problem) -> None:
     loaded = load_texts([("x", text.encode())])
     (found,) = loaded.rbac_problems
@@ -231,21 +174,25 @@ def test_what_kubernetes_refuses_is_refused_with_the_place_and_judges_no_policy(
         Rbac.of(loaded)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        ROLE,
-        ROLE + "rules: null",
-        CLUSTER_ROLE + "rules: [{verbs: ['*'], nonResourceURLs: ['*']}]",
-        CLUSTER_ROLE.replace("name: r", "name: 'system:Team A'"),
-        BINDING + TO_ROLE + "subjects: null",
-        BINDING + TO_CLUSTER_ROLE + "subjects: [{kind: ServiceAccount, name: a, apiGroup: ''}]",
-    ],
-)
+@pytest.mark.parametrize("text", TAKEN)
 def test_what_kubernetes_takes_is_taken(text) -> None:
     loaded = load_texts([("x", text.encode())])
     assert not loaded.rbac_problems
     assert len(loaded.rbac) == 1
+
+
+def test_a_role_that_is_written_twice_is_refused_with_both_places() -> None:
+    loaded = load_texts([("x", (ROLE + "---\n" + ROLE).encode())])
+    assert list(map(str, loaded.rbac_problems)) == [
+        "x:7: metadata.name: Role/default/r is already in x, line 1"
+    ]
+
+
+def test_a_field_that_is_written_twice_is_refused() -> None:
+    """kubectl takes the last one, which nobody sees who reads the first."""
+    loaded = load_texts([("x", (ROLE + "rules: []\nrules: []").encode())])
+    (found,) = loaded.rbac_problems
+    assert (found.line, found.field) == (5, "rules")
 
 
 def test_roles_that_all_aggregate_each_other_are_read_once_each() -> None:
