@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 
 from pipeline.dead_letter import Reject
 from pipeline.decode import decode
@@ -54,7 +55,9 @@ def answers(
     if jobs == 1:
         yield from map(WhatIf(before, after, max_cells).ask, batches)
         return
-    with ProcessPoolExecutor(jobs, initializer=_start, initargs=(before, after, max_cells)) as pool:
+    # A process that shows progress has a thread for it: none that is forked from it is safe.
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=_start, initargs=(before, after, max_cells)) as pool:
         waiting: deque[Future[Answer]] = deque()
         for messages in batches:
             waiting.append(pool.submit(_ask, messages))
