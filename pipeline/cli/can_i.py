@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.cli.can_i_report import CanI, GrantedBy, Matrix, can_i_report, matrix_rows, warnings_of
+from pipeline.cli.can_i_table import table_of
 from pipeline.cli.in_force import InForce
 from pipeline.cli.sources import IN_FORCE, SourceError, read_source
 from pipeline.policy.can_i import NAMELESS, SERVED, VERBS, Target, Verb
@@ -191,11 +191,8 @@ def _tell_matrix(asked: Sequence[Rights], tiers: Sequence[str], *, as_json: bool
         _write(report)
         return
     _warn(report.warnings)
-    table = Table("who", "kind", "tier", "namespace", "name", "verbs")
-    for row in rows:
-        verbs = "all" if len(row.verbs) == len(VERBS) else ", ".join(row.verbs)
-        table.add_row(row.who, row.kind, row.tier or "-", row.namespace or "*", row.name or "*", verbs)
-    Console(markup=False, highlight=False).print(table if rows else "nothing is allowed")
+    shown = table_of(rows) if rows else "nothing is allowed"
+    Console(markup=False, highlight=False).print(shown)
 
 
 def _warn(warnings: Iterable[str]) -> None:

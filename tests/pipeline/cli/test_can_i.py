@@ -76,7 +76,12 @@ def test_the_list_shows_one_user_or_everybody() -> None:
         ("NetworkPolicy", "apps", "shop", "frontend", ("get", "update", "patch", "delete")),
     ]
     shown = run("--list", "--as", "sam", "--group", "security").stdout
-    assert "│ sam │ GlobalNetworkPolicy       │ security │ *         │ *    │ all " in shown
+    assert (
+        "│ sam │ Tier                           │ -        │ *         │ *    │ get, list, watch │" in shown
+    )
+    assert (
+        "│     │ GlobalNetworkPolicy,           │ security │ *         │ *    │ all              │" in shown
+    )
     assert run("--list", "--as", "stranger").stdout == "nothing is allowed\n"
 
 

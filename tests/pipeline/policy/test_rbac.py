@@ -26,7 +26,7 @@ from tests.pipeline.policy.rbac_texts import (
 )
 
 CALICO = ("projectcalico.org",)
-unhurried = settings(deadline=None, max_examples=80)
+unhurried = settings(deadline=None, max_examples=50)
 FRESH = "a-name-that-no-rule-has"
 
 
