@@ -20,7 +20,7 @@ def check(loaded: Loaded, facts: Sequence[Loaded] = ()) -> list[Found]:
     found = [Found(REFUSED, problem) for problem in (*loaded.problems, *loaded.rbac_problems)]
     found += [Found(TAKEN_OTHERWISE, problem) for problem in loaded.warnings]
     if not loaded.problems:
-        subject = _subject(loaded, facts)
+        subject = subject_of(loaded, facts)
         found += [Found(lint, problem) for lint in LINTS for problem in lint.find(subject)]
     return found
 
@@ -34,7 +34,8 @@ def check_author(base: Loaded, head: Loaded, who: Who, rbac: Rbac | None = None)
     return [Found(NOT_ALLOWED, each.problem) for each in refused_changes(base, head, who, rbac)]
 
 
-def _subject(loaded: Loaded, facts: Sequence[Loaded]) -> Subject:
+def subject_of(loaded: Loaded, facts: Sequence[Loaded] = ()) -> Subject:
+    """What lints look at; where a manifest is refused, asking for its policies raises ManifestError."""
     everything = (loaded, *facts)
     policies = [resource.plain for each in everything for resource in each.policies]
     sets = [plain for plain in policies if isinstance(plain, NetworkSet)]
