@@ -12,6 +12,7 @@ import msgspec
 from pipeline.policy.edit import Enforced, Word
 from pipeline.policy.edit import enforce as enforce_
 from pipeline.policy.edit_kustomization import NAMES, without_files
+from pipeline.policy.edit_layout import EditError
 from pipeline.policy.edit_write import write_files
 from pipeline.policy.load import load_paths, load_texts
 from pipeline.policy.policies import ENFORCED_KINDS, PolicyKey
@@ -105,16 +106,19 @@ def _read(directory: Path) -> dict[str, bytes]:
     loaded = load_paths([directory])
     loaded.require()
     names = {place.file for place in loaded.places.values()}
-    folders = {folder for name in names for folder in _folders(PurePath(name), directory)}
-    found = (folder / name for folder in folders for name in NAMES)
-    names |= {str(path) for path in map(Path, found) if path.is_file()}
-    return {name: Path(name).read_bytes() for name in sorted(names)}
+    top = directory if directory.is_dir() else directory.parent
+    folders = {folder for name in names for folder in _folders(Path(name), top)}
+    names |= {str(folder / name) for folder in folders for name in NAMES if (folder / name).is_file()}
+    try:
+        return {name: Path(name).read_bytes() for name in sorted(names)}
+    except OSError as error:
+        raise EditError(f"{error.filename}: {error.strerror}") from None
 
 
-def _folders(file: PurePath, directory: Path) -> Iterator[PurePath]:
+def _folders(file: Path, top: Path) -> Iterator[Path]:
     for folder in file.parents:
         yield folder
-        if folder == directory:
+        if folder == top:
             return
 
 

@@ -42,6 +42,9 @@ class Walk:
         assert done.returncode == code, done.stderr + done.stdout
         return done.stdout
 
+    def whatif(self, *arguments: str) -> str:
+        return self.flowtier("whatif", *arguments, self.flows, "--facts", self.facts)
+
     def verdicts(self) -> list[dict[str, Any]]:
         lines = self.flowtier("judge", self.flows, "--policies", "calico", "--policies", self.facts)
         return [json.loads(line)["verdict"] for line in lines.splitlines()]
@@ -66,6 +69,8 @@ def test_a_change_goes_from_a_recommendation_to_an_enforced_policy(walk) -> None
     walk.flowtier("recommend", walk.flows, *recommended, *options)
     learned = walk.commit("What team-atlas was seen to do, staged")
     walk.flowtier("check", "calico", "--facts", walk.facts)
+    assert "nothing would have changed" in walk.whatif("main:calico", "learn-web:calico", "--markdown")
+    assert "nothing would have changed" in walk.whatif("learn-web:calico", "--promote", POLICY)
 
     walk.git("switch", "-q", "main")
     walk.git("merge", "-q", "learn-web")
@@ -82,6 +87,7 @@ def test_a_change_goes_from_a_recommendation_to_an_enforced_policy(walk) -> None
     assert walk.git("diff", "--name-only") == LEARNED
     assert walk.git("diff", "--numstat").split()[:2] == ["1", "1"]
     walk.commit("web-learned is enforced")
+    walk.whatif("main:calico", "calico", "--max-newly-denied", "0")
     walk.flowtier("check", "calico", "--facts", walk.facts)
 
     walk.flowtier("enforce", "--all", "--in", "calico")

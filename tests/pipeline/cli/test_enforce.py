@@ -105,6 +105,17 @@ def decided(folder: Path, scope: str) -> list[tuple[Any, ...]]:
     ]
 
 
+def test_a_single_file_is_enforced_with_the_kustomization_beside_it(tmp_path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("resources:\n- above.yaml\n")
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "kustomization.yaml").write_text("resources:\n- p.yaml\n- q.yaml\n")
+    manifest = "apiVersion: projectcalico.org/v3\nkind: StagedGlobalNetworkPolicy\nmetadata: {name: p}\n"
+    (tmp_path / "team" / "p.yaml").write_text(manifest + "spec: {stagedAction: Delete}\n")
+    done = CliRunner().invoke(enforce, ["sgnp:p", "--in", str(tmp_path / "team" / "p.yaml")])
+    assert done.exit_code == 0, done.output
+    assert files_of(tmp_path / "team") == {"kustomization.yaml": b"resources:\n- q.yaml\n"}
+
+
 def test_a_file_that_was_changed_meanwhile_keeps_all_as_they_are(tmp_path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("1")
