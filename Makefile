@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Everything is made under .venv/ and .local/.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-kubernetes check up kubernetes down status bench bench-soak dashboards pictures lock
+.PHONY: help demo test test-faults test-kubernetes check up kubernetes kube-apiserver down status bench bench-soak dashboards pictures lock
 
 venv := .venv
 python := $(venv)/bin/python
@@ -20,8 +20,7 @@ test: check ## the whole suite, on real servers
 test-faults: $(installed) ## the tests of faults in full: 20 kills, servers away for long
 	@$(python) -m pytest -n $(workers) tests/faults --full
 
-test-kubernetes: $(installed) ## the tests on a real Kubernetes API, which is built where that was never done
-	@$(python) -m deploy.local.kubernetes_build
+test-kubernetes: kube-apiserver ## the tests on a real Kubernetes API
 	@$(python) -m pytest -n $(workers) -m kubernetes
 
 check: $(installed) ## ruff, mypy --strict, import-linter
@@ -35,6 +34,9 @@ up: $(installed) ## start Kafka and Elasticsearch in the background
 
 kubernetes: $(installed) ## build and start a Kubernetes API with Calico's resources, in the background
 	@$(python) -m deploy.local kubernetes
+
+kube-apiserver: $(installed) ## build the Kubernetes API server, where that was never done: some minutes
+	@$(python) -m deploy.local.kubernetes_build
 
 down: $(installed) ## stop them; their data stays
 	@$(python) -m deploy.local down

@@ -27,6 +27,7 @@ _PAGE = 500  # objects
 _ASK = aiohttp.ClientTimeout(total=60, sock_connect=10)
 # A watch is ended by the server after so long, and hears a bookmark every minute: silence is a dead line.
 _WATCH_SECONDS = 300
+_RETIRED = 3
 _WATCH = aiohttp.ClientTimeout(sock_connect=10, sock_read=150)
 _ERRORS = {401: CredentialsError, 403: RightsError, 404: AbsentError, 410: GoneError}
 
@@ -55,6 +56,7 @@ class KubernetesApi:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._client: ApiClient | None = None
+        self._retired: list[ApiClient] = []  # those before, on which watches may still be under way
         self._loading = asyncio.Lock()
 
     @property
@@ -67,8 +69,9 @@ class KubernetesApi:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._client:
-            await self._client.close()
+        for client in (*self._retired, self._client):
+            if client:
+                await client.close()
 
     async def get(self, path: str, **query: object) -> Document:
         """The answer to GET."""
@@ -178,7 +181,9 @@ class KubernetesApi:
                 return
             fresh = await connect(self._access)
             if self._client:
-                await self._client.close()  # its watches end, and are taken up again
+                self._retired.append(self._client)
+            while len(self._retired) > _RETIRED:
+                await self._retired.pop(0).close()
             self._client = fresh
 
     def _away(self, path: str, error: Exception) -> KubernetesError:

@@ -33,7 +33,7 @@ class Publisher:
     def __enter__(self) -> Self:
         self.start()
         first = "facts published" if "--facts-only" in self.options else "revision published"
-        until(lambda: self.said(first) and self.said("facts published"))
+        until(lambda: self.said(first) and self.said("facts published"), seconds=90)
         return self
 
     def __exit__(self, *_: object) -> None:
