@@ -266,7 +266,7 @@ class Facts:
                 service_account=intern(fact.service_account),
                 host_ips=self._shared.setdefault(fact.host_ips, fact.host_ips),
                 ports=self._shared.setdefault(fact.ports, fact.ports),
-                labels=self._shared.setdefault(tuple(sorted(fact.labels.items())), fact.labels),
+                labels=self._shared.setdefault(("labels", *sorted(fact.labels.items())), fact.labels),
             )
         return fact
 

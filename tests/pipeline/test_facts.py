@@ -202,3 +202,8 @@ def test_at_any_time_a_fact_is_what_was_last_told_of_it(changes, moment):
     expected = told[-1] if any(told) else first
     held = facts.namespaces.alive("shop", moment, moment)
     assert [version.fact.labels["team"] for version in held] == ([expected] if expected else [])
+
+
+def test_a_pod_without_labels_ports_and_node_has_no_labels():
+    facts = Facts.from_resources([Pod("shop", "bare")])
+    assert [version.fact.labels for version in facts.pods()] == [{}]
