@@ -37,6 +37,8 @@ class Who:
     @classmethod
     def bound(cls, subject: Bound) -> Self:
         """Who a binding names; of a group somebody who is in no other one."""
+        if subject == Bound("Group", UNAUTHENTICATED):
+            return cls.of(ANONYMOUS)
         if subject.kind == "Group":
             return cls.of("", [subject.name])
         return cls.of(_user(subject))

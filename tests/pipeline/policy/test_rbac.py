@@ -164,6 +164,22 @@ def test_the_matrix_knows_everybody_and_every_tier_that_is_named(objects) -> Non
     assert set(mentioned_tiers(rbac)) <= {*drawn.TIERS, "p", "tiers"}
 
 
+@pytest.mark.parametrize(
+    ("subject", "who"),
+    [
+        (Subject("User", "ann"), "ann"),
+        (Subject("ServiceAccount", "flux", "ns"), "system:serviceaccount:ns:flux"),
+        (Subject("Group", "devs"), "group devs"),
+        (Subject("Group", "system:authenticated"), "group system:authenticated"),
+        (Subject("Group", "system:unauthenticated"), "system:anonymous"),
+        (Subject("Group", "system:serviceaccounts:ns"), "group system:serviceaccounts:ns"),
+    ],
+)
+def test_whom_a_binding_names_is_bound_by_it_and_is_named_in_the_matrix(subject, who) -> None:
+    assert str(Who.bound(subject)) == who
+    assert Who.bound(subject).is_bound(subject)
+
+
 @pytest.mark.parametrize(("text", "problem"), REFUSED)
 def test_what_kubernetes_refuses_is_refused_with_the_place_and_judges_no_policy(text, problem) -> None:
     loaded = load_texts([("x", text.encode())])
