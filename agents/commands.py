@@ -102,6 +102,8 @@ def _status(settings: Settings) -> StatusReport:
         revision = None if record is None else revisions.decode(record)
     except RevisionError as error:
         return StatusReport(None, f"{error}: publish again", workers)
+    except ReachError as error:  # who may not read the policies sees the workers still
+        return StatusReport(None, str(error), workers)
     return StatusReport(revision, None, workers)
 
 

@@ -93,7 +93,7 @@ RIGHTS = {
         ("TOPIC", "shipper-places", "READ WRITE"),
         ("TRANSACTIONAL_ID", "shipper.", "WRITE"),
     ],
-    "reader": [("TOPIC", "workers", "READ")],
+    "reader": [("TOPIC", "workers", "READ"), ("TOPIC", "policies", "READ")],
     "replayer": [
         ("TOPIC", "flows", "READ WRITE"),
         ("TOPIC", "flows-rejected", "READ WRITE"),
