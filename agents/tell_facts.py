@@ -1,6 +1,8 @@
 """Writes facts to their topic as they are told, many in one transaction."""
 
 import asyncio
+import time
+from math import inf
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
@@ -10,6 +12,7 @@ from agents.publish import PublishError
 from agents.publish_facts import fact_record, read_known
 from agents.topics import Topics
 from agents.transactions import Record, Transactions
+from pipeline.facts import fact_key
 from pipeline.facts_records import Told
 from pipeline.settings import Settings
 
@@ -17,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 _AT_ONCE = 5_000  # records
 _RETRY_SECONDS = 2.0
+_DAY = 86_400.0
+_LOOK_SECONDS = 3_600.0
 _FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH)  # noqa: SLF001 - its only name
 
 
@@ -32,6 +37,9 @@ class TellFacts:
         self._topic = Topics(settings).facts.name
         self._transactions = Transactions(settings, f"{settings.topics.prefix}publish-facts")
         self._waiting: asyncio.Queue[Record] = asyncio.Queue()
+        self._retention = settings.facts.retention_days * _DAY
+        self._ended: dict[str, float] = {}  # facts on the topic that have ended, and when
+        self._looked = 0.0
         self.told = 0
 
     async def start(self) -> list[Told]:
@@ -42,9 +50,22 @@ class TellFacts:
             raise PublishError(self._reason(error)) from None
 
     async def tell(self, facts: list[Told]) -> None:
-        """Takes facts to be written."""
+        """Takes facts to be written, and at times the removal of those that ended before the retention: the
+        topic keeps the last record of each key for ever."""
         for told in facts:
+            self._note(told)
             self._waiting.put_nowait(fact_record(self._topic, told, self._source))
+        if facts and time.time() > self._looked + _LOOK_SECONDS:
+            self._looked = time.time()
+            for key in [key for key, until in self._ended.items() if until < self._looked - self._retention]:
+                del self._ended[key]
+                self._waiting.put_nowait(Record(self._topic, key.encode(), None))
+
+    def _note(self, told: Told) -> None:
+        if told.until == inf:
+            self._ended.pop(fact_key(told.fact), None)
+        else:
+            self._ended[fact_key(told.fact)] = told.until
 
     async def flush(self) -> None:
         """Writes what was told so far. Raises PublishError."""
@@ -82,7 +103,10 @@ class TellFacts:
         topics.create(self._settings)
         self._transactions.begin_alone()
         known = read_known(self._settings).values()
-        return [each.told for each in known if each.source == self._source.encode()]
+        ours = [each.told for each in known if each.source == self._source.encode()]
+        for told in ours:
+            self._note(told)
+        return ours
 
     def _reason(self, error: KafkaException) -> str:
         return f"Kafka at {self._settings.kafka.bootstrap}: {error.args[0].str()}"
