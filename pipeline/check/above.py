@@ -41,7 +41,7 @@ def _enforced_name(key: PolicyKey) -> bytes:
 
 
 @dataclass(slots=True)
-class _Group:
+class Group:
     """Policies of one selector, and their rules by what they ask of the peer."""
 
     selector: Selector
@@ -58,9 +58,9 @@ class Above:
 
     def __init__(self, policies: Policies, tier: str, direction: Direction) -> None:
         self.passes: list[Standing] = []
-        self._groups: dict[Selector, _Group] = {}
-        self._by_anchor: dict[Hashable, list[_Group]] = {}
-        self._wider: dict[Selector, list[_Group]] = {}
+        self._groups: dict[Selector, Group] = {}
+        self._by_anchor: dict[Hashable, list[Group]] = {}
+        self._wider: dict[Selector, list[Group]] = {}
         replaced = {policy.key.twin for policy in policies.policies if policy.key.staged}
         for policy in policies.policies:
             if policy.tier == tier and direction in policy.types and policy.workloads:
@@ -73,7 +73,7 @@ class Above:
             return
         group = self._groups.get(policy.selector)
         if group is None:
-            group = self._groups[policy.selector] = _Group(policy.selector)
+            group = self._groups[policy.selector] = Group(policy.selector)
             for anchor in _anchors(policy.selector):
                 self._by_anchor.setdefault(anchor, []).append(group)
         group.policies.append(policy)
@@ -82,19 +82,8 @@ class Above:
                 for anchor in _peer_anchors(peer(one.rule, direction)):
                     group.rules.setdefault(anchor, []).append(one)
 
-    def policies_for(self, selector: Selector) -> Iterator[Policy]:
-        """The steady policies that select all that the selector does."""
-        return (policy for group in self._groups_for(selector) for policy in group.policies)
-
-    def rules_for(self, selector: Selector, rule: Rule, direction: Direction) -> Iterator[Standing]:
-        """Rules of steady policies that select all that the selector does, those alone whose peers may be
-        all that the rule's are."""
-        anchors = [*_sought(peer(rule, direction).selector), BY_ADDRESS]
-        for group in self._groups_for(selector):
-            for anchor in anchors:
-                yield from group.rules.get(anchor, ())
-
-    def _groups_for(self, selector: Selector) -> list[_Group]:
+    def groups_for(self, selector: Selector) -> list[Group]:
+        """The groups that select all that the selector does."""
         if (known := self._wider.get(selector)) is not None:
             return known
         near = (group for anchor in _sought(selector) for group in self._by_anchor.get(anchor, ()))
@@ -102,6 +91,13 @@ class Above:
         found = [group for group in distinct if implies(selector, group.selector)]
         self._wider[selector] = found
         return found
+
+    def rules_in(self, groups: Iterable[Group], rule: Rule, direction: Direction) -> Iterator[Standing]:
+        """Their rules, those alone whose peers may be all that the rule's are."""
+        anchors = [*_sought(peer(rule, direction).selector), BY_ADDRESS]
+        for group in groups:
+            for anchor in anchors:
+                yield from group.rules.get(anchor, ())
 
 
 def peer(rule: Rule, direction: Direction) -> EntityMatch:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
-from pipeline.check.above import Above, Standing, is_before
+from pipeline.check.above import Above, Group, Standing, is_before
 from pipeline.check.rules import apart, covers
 from pipeline.check.selectors import disjoint
 from pipeline.policy.policies import Direction, Policies, Policy, PolicyKey, Rule, Tier
@@ -38,6 +39,15 @@ class Exceptions:
     forwarding: AbstractSet[PolicyKey] = frozenset()
 
 
+class _Level(NamedTuple):
+    """What of a tier stands above a policy: `end` is one on whose account the tier's end denies the rest."""
+
+    above: Above
+    groups: list[Group]
+    tier: Tier
+    end: Policy | None
+
+
 class Search:
     """Looks above each rule, in its policy, its tier and the tiers before.
 
@@ -49,6 +59,8 @@ class Search:
     def __init__(self, policies: Policies, exceptions: Exceptions) -> None:
         self._policies = policies
         self._exceptions = exceptions
+        self._tiers = {tier.name: tier for tier in policies.tiers}
+        self._before = _before(policies.tiers)
         self._known: dict[tuple[str, Direction], Above] = {}
 
     def all(self) -> Iterator[Unreachable]:
@@ -61,18 +73,40 @@ class Search:
         for direction in DIRECTIONS:
             if direction not in policy.types:
                 continue
-            if whole := self._find(policy, direction, None, ANYTHING):
+            levels = list(self._levels(policy, direction))
+            numbered = enumerate(policy.rules(direction))
+            if whole := self._find(policy, direction, None, ANYTHING, levels):
                 yield whole
-                continue
-            for index, rule in enumerate(policy.rules(direction)):
-                if found := self._find(policy, direction, index, rule):
-                    yield found
+            else:
+                found = (self._find(policy, direction, index, rule, levels) for index, rule in numbered)
+                yield from filter(None, found)
+
+    def _levels(self, policy: Policy, direction: Direction) -> Iterator[_Level]:
+        """The policy's own tier, and then those before it: where others select all that it does."""
+        for tier in (self._tiers[policy.tier], *self._before[policy.tier]):
+            above = self._above(tier.name, direction)
+            groups = [group for group in above.groups_for(policy.selector) if group.policies != [policy]]
+            if groups:
+                yield _Level(above, groups, tier, self._end_of(tier, policy, groups))
+
+    def _end_of(self, tier: Tier, policy: Policy, groups: Iterable[Group]) -> Policy | None:
+        """A policy that governs all endpoints of this one, so that the end of the tier denies there."""
+        if tier.default_action != "deny" or tier.name == policy.tier:
+            return None
+        others = (other for group in groups for other in group.policies)
+        return next((other for other in others if self._applies_with(other, policy)), None)
 
     def _find(
-        self, policy: Policy, direction: Direction, index: int | None, rule: Rule
+        self, policy: Policy, direction: Direction, index: int | None, rule: Rule, levels: Iterable[_Level]
     ) -> Unreachable | None:
-        found = self._in_policy(policy, direction, index, rule) or self._in_tier(policy, direction, rule)
-        found = found or self._in_tiers_before(policy, direction, rule)
+        found = self._in_policy(policy, direction, index, rule)
+        for level in levels:
+            if found:
+                break
+            if level.tier.name == policy.tier:
+                found = self._in_tier(level, policy, direction, rule)
+            else:
+                found = self._in_tier_before(level, policy, direction, rule)
         return Unreachable(policy, direction, index, *found) if found else None
 
     def _in_policy(
@@ -83,6 +117,32 @@ class Search:
                 return policy, above
         return None
 
+    def _in_tier(self, level: _Level, policy: Policy, direction: Direction, rule: Rule) -> _Place | None:
+        for one in self._candidates(level, policy, direction, rule):
+            if is_before(one.policy, policy) and self._decides(one.policy, direction, one.index, rule):
+                return one.policy, one.index
+        return None
+
+    def _in_tier_before(
+        self, level: _Level, policy: Policy, direction: Direction, rule: Rule
+    ) -> _Place | None:
+        passes = level.above.passes
+        if level.end and not any(_meet(passing, policy, rule) for passing in passes):
+            return level.end, None
+        for one in self._candidates(level, policy, direction, rule):
+            if one.rule.action == "pass" or not self._decides(one.policy, direction, one.index, rule):
+                continue
+            if all(one.is_before(passing) or not _meet(passing, policy, rule) for passing in passes):
+                return one.policy, one.index
+        return None
+
+    def _candidates(
+        self, level: _Level, policy: Policy, direction: Direction, rule: Rule
+    ) -> Iterable[Standing]:
+        found = level.above.rules_in(level.groups, rule, direction)
+        others = (one for one in found if one.policy is not policy and self._applies_with(one.policy, policy))
+        return islice(others, MOST_COMPARED)
+
     def _decides(self, policy: Policy, direction: Direction, index: int, rule: Rule) -> bool:
         wide = policy.rules(direction)[index]
         return (
@@ -91,39 +151,10 @@ class Search:
             and covers(wide, rule, direction)
         )
 
-    def _in_tier(self, policy: Policy, direction: Direction, rule: Rule) -> _Place | None:
-        for standing in self._candidates(policy, policy.tier, direction, rule):
-            if is_before(standing.policy, policy) and self._decides(
-                standing.policy, direction, standing.index, rule
-            ):
-                return standing.policy, standing.index
-        return None
-
-    def _in_tiers_before(self, policy: Policy, direction: Direction, rule: Rule) -> _Place | None:
-        for tier in self._tiers_before(policy.tier):
-            above = self._above(tier.name, direction)
-            by = self._selects(policy, above) if tier.default_action == "deny" else None
-            if by and not any(_meet(passing, policy, rule) for passing in above.passes):
-                return by, None
-            for one in self._candidates(policy, tier.name, direction, rule):
-                if one.rule.action == "pass" or not self._decides(one.policy, direction, one.index, rule):
-                    continue
-                if all(
-                    one.is_before(passing) or not _meet(passing, policy, rule) for passing in above.passes
-                ):
-                    return one.policy, one.index
-        return None
-
-    def _candidates(self, policy: Policy, tier: str, direction: Direction, rule: Rule) -> Iterable[Standing]:
-        above = self._above(tier, direction)
-        found = above.rules_for(policy.selector, rule, direction)
-        others = (one for one in found if one.policy is not policy and self._applies_with(one.policy, policy))
-        return islice(others, MOST_COMPARED)
-
-    def _selects(self, policy: Policy, above: Above) -> Policy | None:
-        """A policy that governs all endpoints of this one, so that the tier's end decides there."""
-        found = (by for by in above.policies_for(policy.selector) if self._applies_with(by, policy))
-        return next(found, None)
+    def _applies_with(self, above: Policy, policy: Policy) -> bool:
+        """Whether it is evaluated wherever the policy is: not all see forwarded traffic (CALICO.md §2.4)."""
+        forwarding = self._exceptions.forwarding
+        return policy.key not in forwarding or above.key in forwarding
 
     def _above(self, tier: str, direction: Direction) -> Above:
         known = self._known.get((tier, direction))
@@ -131,16 +162,15 @@ class Search:
             known = self._known[tier, direction] = Above(self._policies, tier, direction)
         return known
 
-    def _applies_with(self, above: Policy, policy: Policy) -> bool:
-        """Whether it is evaluated wherever the policy is: not all see forwarded traffic (CALICO.md §2.4)."""
-        forwarding = self._exceptions.forwarding
-        return policy.key not in forwarding or above.key in forwarding
 
-    def _tiers_before(self, name: str) -> list[Tier]:
-        """Those that stand before it for certain: where a tier without its object stands nobody knows."""
-        tiers = [tier for tier in self._policies.tiers if tier.defined]
-        names = [tier.name for tier in tiers]
-        return tiers[: names.index(name)] if name in names else []
+def _before(tiers: Iterable[Tier]) -> dict[str, list[Tier]]:
+    """The tiers that stand before each for certain: where one without its object stands nobody knows."""
+    placed: list[Tier] = []
+    before: dict[str, list[Tier]] = {}
+    for tier in tiers:
+        before[tier.name] = list(placed) if tier.defined else []
+        placed += [tier] if tier.defined else []
+    return before
 
 
 def _meet(passing: Standing, policy: Policy, rule: Rule) -> bool:
