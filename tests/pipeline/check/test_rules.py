@@ -1,16 +1,19 @@
 """What is proved of two rules holds for every flow of a small cluster, as the reference matches them."""
 
+from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address, ip_network
 from itertools import product
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.check.rules import apart, covers
 from pipeline.identity import Identity, Slice
 from pipeline.match.rule import CompleteFlow, LabelledSet, Party, rule_matches
-from pipeline.policy.policies import Direction, Rule
+from pipeline.policy.policies import Direction, EntityMatch, Rule
+from pipeline.policy.selector import any_of, parse
 from tests.pipeline.check.variants import pairs
 from tests.pipeline.match.strategies import (
     ACCOUNTS,
@@ -19,6 +22,7 @@ from tests.pipeline.match.strategies import (
     ICMP,
     NAMED_PORTS,
     NAMESPACES,
+    NETS,
     TCP,
     UDP,
     inherited,
@@ -103,3 +107,67 @@ def test_rules_that_are_apart_never_match_the_same_flow(data, direction):
     one, other = data.draw(pairs(direction))
     assume(apart(one, other))
     assert matched_by(one, direction).isdisjoint(matched_by(other, direction))
+
+
+WEB, ALL_PODS = parse("app == 'web'"), parse("has(projectcalico.org/namespace)")
+NARROW = Rule(
+    "allow", source=EntityMatch(selector=WEB), destination=EntityMatch(ports=((80, 80),)), protocol=TCP
+)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "covered"),
+    [
+        (Rule("deny"), NARROW, True),
+        (Rule("deny", protocol=TCP), NARROW, True),
+        (Rule("deny", protocol=UDP), NARROW, False),
+        (Rule("deny", not_protocol=UDP), NARROW, True),
+        (Rule("deny", not_protocol=TCP), NARROW, False),
+        (Rule("deny", ip_version=4), NARROW, False),
+        (Rule("deny", ip_version=4), replace(NARROW, ip_version=4), True),
+        (Rule("deny", ip_version=4), replace(NARROW, source=EntityMatch(nets=NETS[:1])), True),
+        (Rule("deny", protocol=TCP, destination=EntityMatch(ports=((1, 1024),))), NARROW, True),
+        (Rule("deny", protocol=TCP, destination=EntityMatch(ports=((81, 1024),))), NARROW, False),
+        (Rule("deny", protocol=TCP, destination=EntityMatch(not_ports=((22, 22),))), NARROW, True),
+        (Rule("deny", protocol=TCP, destination=EntityMatch(not_ports=((80, 90),))), NARROW, False),
+        (Rule("deny", destination=EntityMatch(named_ports=("http",))), NARROW, False),
+        (Rule("deny", source=EntityMatch(selector=any_of(WEB, ALL_PODS))), NARROW, True),
+        (Rule("deny", source=EntityMatch(selector=ALL_PODS)), NARROW, False),
+        (Rule("deny", source=EntityMatch(not_selector=WEB)), NARROW, False),
+        (
+            Rule("deny", source=EntityMatch(nets=NETS[:1])),
+            Rule("deny", source=EntityMatch(nets=NETS[1:2])),
+            True,
+        ),
+        (
+            Rule("deny", source=EntityMatch(nets=NETS[1:2])),
+            Rule("deny", source=EntityMatch(nets=NETS[:1])),
+            False,
+        ),
+        (
+            Rule("deny", source=EntityMatch(not_nets=NETS[1:2])),
+            Rule("deny", source=EntityMatch(not_nets=NETS[:1])),
+            True,
+        ),
+        (
+            Rule("deny", source=EntityMatch(not_nets=NETS[:1])),
+            Rule("deny", source=EntityMatch(not_nets=NETS[1:2])),
+            False,
+        ),
+        (Rule("deny", protocol=ICMP, icmp=(8, None)), Rule("allow", protocol=ICMP, icmp=(8, 0)), True),
+        (Rule("deny", protocol=ICMP, icmp=(8, 0)), Rule("allow", protocol=ICMP, icmp=(8, None)), False),
+        (Rule("deny", not_icmp=(8, 0)), Rule("allow", not_icmp=(8, None)), True),
+        (Rule("deny", not_icmp=(8, None)), Rule("allow", not_icmp=(8, 0)), False),
+    ],
+)
+def test_the_usual_cases_are_told_apart(wide, narrow, covered):
+    assert covers(wide, narrow, "ingress") is covered
+    assert (matched_by(narrow, "ingress") <= matched_by(wide, "ingress")) or not covered
+
+
+def test_a_sets_domains_are_no_peers_of_a_rule_that_denies():
+    to_threats = EntityMatch(selector=parse("kind == 'threat'"))
+    deny, allow = Rule("deny", destination=to_threats), Rule("allow", destination=to_threats)
+    assert not covers(deny, allow, "egress")
+    assert covers(deny, allow, "ingress")
+    assert not matched_by(allow, "egress") <= matched_by(deny, "egress")
