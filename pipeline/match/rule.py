@@ -1,8 +1,9 @@
 """Whether one rule matches one complete flow, as the reference has it: CALICO.md §3, word by word."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from pipeline.identity import Identity, Labels, Slice
 from pipeline.policy.policies import Address, Direction, EntityMatch, Network, Rule
@@ -42,32 +43,59 @@ class LabelledSet:
     domains: tuple[str, ...] = ()
 
 
+type Part = Literal[
+    "protocol",
+    "ip version",
+    "icmp",
+    "source selector",
+    "source nets",
+    "source domains",
+    "source ports",
+    "source service",
+    "destination selector",
+    "destination nets",
+    "destination domains",
+    "destination ports",
+    "destination service",
+]
+
+
 def rule_matches(
     rule: Rule, flow: CompleteFlow, direction: Direction, sets: Sequence[LabelledSet], slices: Sequence[Slice]
 ) -> bool:
     """Whether every part of `rule` holds; where Calico disagrees with itself, the dataplane (§4.3)."""
+    return all(holds for _, holds in rule_parts(rule, flow, direction, sets, slices))
+
+
+def rule_parts(
+    rule: Rule, flow: CompleteFlow, direction: Direction, sets: Sequence[LabelledSet], slices: Sequence[Slice]
+) -> Iterator[tuple[Part, bool]]:
+    """Each part that a rule can have, and whether it holds; one that the rule does not have does."""
     # A set's domains have an effect only in egress rules that allow ([EE] GlobalNetworkSet reference).
     by_domain = direction == "egress" and rule.action == "allow"
-    return (
-        _protocol_matches(rule, flow)
-        and _entity_matches(rule.source, flow.source, sets, by_domain=False)
-        and _entity_matches(rule.destination, flow.destination, sets, by_domain)
-        and _on_ports(rule.source, flow.source.identity, flow.protocol, flow.source_port)
-        and _on_ports(rule.destination, flow.destination.identity, flow.protocol, flow.dest_port)
-        and (rule.source.service is None or _serves(slices, rule.source.service, flow.source))
-        and (rule.destination.service is None or _serves_flow(slices, rule.destination.service, flow))
-    )
+    source, dest, protocol = rule.source, rule.destination, flow.protocol
+    yield "protocol", _protocol_matches(rule, protocol)
+    yield "ip version", rule.ip_version in (None, flow.destination.address.version)
+    yield "icmp", _icmp_matches(rule, flow)
+    yield "source selector", _selected(source, flow.source, sets, by_domain=False)
+    yield "source nets", _in_nets(source, flow.source.address)
+    yield "source domains", not source.domains or resolved_by(source.domains, flow.source.domains)
+    yield "source ports", _on_ports(source, flow.source.identity, protocol, flow.source_port)
+    yield "source service", source.service is None or _serves(slices, source.service, flow.source)
+    yield "destination selector", _selected(dest, flow.destination, sets, by_domain)
+    yield "destination nets", _in_nets(dest, flow.destination.address)
+    yield "destination domains", not dest.domains or resolved_by(dest.domains, flow.destination.domains)
+    yield "destination ports", _on_ports(dest, flow.destination.identity, protocol, flow.dest_port)
+    yield "destination service", dest.service is None or _serves_flow(slices, dest.service, flow)
 
 
-def _protocol_matches(rule: Rule, flow: CompleteFlow) -> bool:
-    return (
-        1 <= flow.protocol <= 255
-        and rule.protocol in (None, flow.protocol)
-        and rule.not_protocol != flow.protocol
-        and rule.ip_version in (None, flow.destination.address.version)
-        and (rule.icmp is None or _icmp_is(rule.icmp, flow))
-        and (rule.not_icmp is None or not _icmp_is(rule.not_icmp, flow))
-    )
+def _protocol_matches(rule: Rule, protocol: int) -> bool:
+    return 1 <= protocol <= 255 and rule.protocol in (None, protocol) and rule.not_protocol != protocol
+
+
+def _icmp_matches(rule: Rule, flow: CompleteFlow) -> bool:
+    wanted = rule.icmp is None or _icmp_is(rule.icmp, flow)
+    return wanted and (rule.not_icmp is None or not _icmp_is(rule.not_icmp, flow))
 
 
 def _icmp_is(wanted: tuple[int | None, int | None], flow: CompleteFlow) -> bool:
@@ -79,12 +107,9 @@ def _icmp_is(wanted: tuple[int | None, int | None], flow: CompleteFlow) -> bool:
     )
 
 
-def _entity_matches(match: EntityMatch, party: Party, sets: Iterable[LabelledSet], by_domain: bool) -> bool:
-    return (
-        (match.selector is None or _held(match.selector, party, sets, by_domain))
-        and (match.not_selector is None or not _held(match.not_selector, party, sets, by_domain=False))
-        and _in_nets(match, party.address)
-        and (not match.domains or resolved_by(match.domains, party.domains))
+def _selected(match: EntityMatch, party: Party, sets: Sequence[LabelledSet], by_domain: bool) -> bool:
+    return (match.selector is None or _held(match.selector, party, sets, by_domain)) and (
+        match.not_selector is None or not _held(match.not_selector, party, sets, by_domain=False)
     )
 
 
