@@ -21,6 +21,7 @@ from agents.watch_commands import watch
 from pipeline.changes import WatchError
 from pipeline.cli.can_i import can_i
 from pipeline.cli.check import check
+from pipeline.cli.diff import diff
 from pipeline.cli.enforce import enforce
 from pipeline.cli.judge import judge
 from pipeline.cli.recommend import recommend
@@ -34,7 +35,7 @@ from pipeline.settings import SettingsError
 
 COMMANDS = (
     *(judge, whatif, recommend, publish, worker, ship, status, watch),
-    *(rejects, recommendations, dashboards, settings, check, enforce, can_i),
+    *(rejects, recommendations, dashboards, settings, check, enforce, can_i, diff),
 )
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (

@@ -1,0 +1,1 @@
+"""The meaning of a change of policies without any flow: which permissions it gives and takes."""

@@ -1,0 +1,73 @@
+"""Hypothesis strategies for small clusters, and changes of their policies."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from pipeline.facts import Facts
+from pipeline.policy.facts_resources import EndpointSlice, HostEndpoint, Namespace, Pod, ServiceAccount
+from pipeline.policy.policies import Policies
+from tests.pipeline.match.strategies import (
+    ACCOUNTS,
+    APPS,
+    NAMED_PORTS,
+    NAMESPACES,
+    PORT_NAMES,
+    SERVICES,
+    World,
+    in_order,
+    maybe,
+    some,
+    worlds,
+)
+
+IPS = ("10.1.0.4", "10.1.0.9", "10.9.0.1", "203.0.113.7", "fd00:1::4", "198.51.100.1")
+
+
+@st.composite
+def pods(draw: st.DrawFn, number: int) -> Pod:
+    labels = {key: draw(maybe(values)) for key, values in {"app": APPS, "ver": ("v1", "v2")}.items()}
+    known = {key: value for key, value in labels.items() if value is not None}
+    names = draw(some(PORT_NAMES))
+    ports = [port for port in NAMED_PORTS if port.name in names]
+    return Pod(
+        draw(st.sampled_from(tuple(NAMESPACES))),
+        f"pod-{number}",
+        labels=known,
+        service_account=draw(st.sampled_from(tuple(ACCOUNTS))),
+        ips=(IPS[number],),
+        ports=tuple(tuple(port) for port in ports),
+    )
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> Facts:
+    """Two to four pods, perhaps a host, two services."""
+    known: list[object] = [Namespace(name, labels) for name, labels in NAMESPACES.items()]
+    known += [ServiceAccount(ns, name, labels) for ns in NAMESPACES for name, labels in ACCOUNTS.items()]
+    known += [draw(pods(number)) for number in range(draw(st.integers(2, 4)))]
+    if draw(st.booleans()):
+        known.append(HostEndpoint("host", "node", {"app": "web"}, (IPS[5],)))
+    ports = st.sampled_from((((6, 80),), ((17, 53),), ((6, None),)))
+    for namespace, name in SERVICES:
+        known.append(EndpointSlice(namespace, name, name, draw(some(IPS)), draw(ports)))
+    return Facts.from_resources(known)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Policies, Policies]:
+    """A revision, and one with some policies of another in the place of some of its own."""
+    one, other = (draw(worlds()).policies for _ in range(2))
+    taken = draw(some(tuple(p.key for p in other.policies), 3))
+    left = draw(some(tuple(p.key for p in one.policies), 3))
+    kept = {p.key: p for p in one.policies if p.key not in left}
+    kept |= {p.key: p for p in other.policies if p.key in taken}
+    tiers = one.tiers if len(one.tiers) > len(other.tiers) else other.tiers
+    sets = draw(st.sampled_from((one.network_sets, other.network_sets)))
+    head = replace(
+        one, revision="head", tiers=tiers, policies=in_order(tiers, [*kept.values()]), network_sets=sets
+    )
+    return one, head
+
+
+__all__ = ["World", "changes", "facts"]
