@@ -9,7 +9,6 @@ from pipeline.evidence import Evidence
 from pipeline.facts import Facts
 from pipeline.inherited import INHERITED, inherited
 from pipeline.pods import own_labels
-from pipeline.policy.facts_resources import Fact
 from pipeline.policy.policies import NetworkSet
 from pipeline.policy.selector import Atom, Labels, Selector
 
@@ -59,19 +58,19 @@ class Known:
     peers: Things
 
 
-def known_of(resources: Iterable[Fact], sets: Sequence[NetworkSet]) -> Known | None:
-    """What facts and network sets tell; None where they tell of no pod."""
-    facts = Facts.from_resources(resources)
-    pods = list(_pods(facts))
+def known_of(facts: Sequence[Facts], sets: Sequence[NetworkSet]) -> Known | None:
+    """What facts of one or several origins and network sets tell; None where they tell of no pod."""
+    pods = [pod for each in facts for pod in _pods(each)]
     if not pods:
         return None
-    endpoints = [*pods, *(Thing(host.labels) for host in facts.hosts())]
-    return Known(Things(endpoints), Things([*endpoints, *_sets(facts, sets)]))
+    endpoints = [*pods, *(Thing(host.labels) for each in facts for host in each.hosts())]
+    return Known(
+        Things(endpoints), Things([*endpoints, *(one for each in facts for one in _sets(each, sets))])
+    )
 
 
 def _pods(facts: Facts) -> Iterator[Thing]:
-    for version in facts.pods():
-        pod = version.fact
+    for pod in (version.fact for version in facts.pods() if version.until == inf):
         yield from _with_inherited(facts, pod.namespace, own_labels(pod), pod.service_account)
 
 

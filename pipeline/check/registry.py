@@ -17,7 +17,8 @@ REFUSED = Lint(
     "refused",
     "error",
     "Calico's or Kubernetes' API refuses the manifest, or it cannot be read.",
-    "Write what the reason says; until then nothing here can be judged or published.",
+    "Write what the reason says (--fix does where there is one right answer); until then nothing here can be"
+    " judged or published, and no other rule is looked at.",
     _elsewhere,
 )
 TAKEN_OTHERWISE = Lint(

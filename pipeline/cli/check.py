@@ -19,7 +19,7 @@ from pipeline.check.report import report_of
 from pipeline.check.run import check as check_
 from pipeline.check.run import check_author
 from pipeline.cli.in_force import InForce
-from pipeline.cli.sources import HELP, read_source
+from pipeline.cli.sources import HELP, IN_FORCE, read_source
 from pipeline.policy.edit_write import write_files
 from pipeline.policy.load import Loaded
 from pipeline.policy.rbac import Rbac, Who
@@ -86,7 +86,8 @@ def check(
         if fix:
             _fix(source, loaded, Console(stderr=True))
             loaded = read_source(source, in_force).loaded
-        found = check_(loaded, [read_source(each, in_force).loaded for each in facts])
+        told = [read_source(each, in_force).loaded for each in facts]
+        found = check_(loaded, told, [in_force.facts()] if IN_FORCE in facts else [])
         if user and base:
             rights = Rbac.of(read_source(rbac, in_force).loaded) if rbac else None
             before = read_source(base, in_force).loaded

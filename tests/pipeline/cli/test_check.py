@@ -14,6 +14,9 @@ from jsonschema import Draft4Validator
 from pipeline.check.as_json import CheckReport
 from pipeline.check.registry import RULES
 from pipeline.cli.check import check
+from pipeline.cli.sources import Source, facts_of
+from pipeline.facts import Facts
+from pipeline.policy.load import Loaded, load_paths
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "cases" / "check"
@@ -107,6 +110,25 @@ def test_facts_from_elsewhere_tell_which_workloads_and_tiers_there_are():
     rule = "warning selector-matches-nothing: "
     assert rule not in run(manifests).stdout
     assert rule in run(manifests, "--facts", facts).stdout
+
+
+class Cluster:
+    """A cluster in which the case's facts are in force."""
+
+    facts_of_case = CASES / "selector-matches-nothing" / "facts"
+
+    def policies(self) -> Loaded:
+        return Loaded()
+
+    def facts(self) -> Facts:
+        return facts_of([Source("facts", load_paths([self.facts_of_case]))])
+
+
+def test_facts_of_the_cluster_tell_the_same():
+    manifests = CASES / "selector-matches-nothing" / "manifests"
+    by_files = run(manifests, "--facts", Cluster.facts_of_case).stdout
+    by_cluster = CliRunner().invoke(check, [str(manifests), "--facts", "cluster"], obj=Cluster()).stdout
+    assert by_cluster == by_files
 
 
 def test_a_git_revision_is_checked_as_the_directory_was(tmp_path, monkeypatch):
