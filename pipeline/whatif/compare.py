@@ -13,9 +13,18 @@ from pipeline.match.evaluate import UNKNOWN as UNKNOWN_DECISION
 from pipeline.match.narrow import Narrower
 from pipeline.match.verdict import Verdicts
 from pipeline.policy.policies import Direction, Policies, Policy
-from pipeline.resolve import Resolved
+from pipeline.resolve import JUDGED, Resolved
 from pipeline.whatif.changes import Found
-from pipeline.whatif.pairs import ALLOWED, NOTHING, UNKNOWN, Pairs, action_of, are_unknown, change_of
+from pipeline.whatif.pairs import (
+    ALLOWED,
+    NOTHING,
+    UNKNOWN,
+    Pairs,
+    action_of,
+    are_unknown,
+    change_of,
+    may_be_let_through,
+)
 from pipeline.whatif.sums import counted, summed
 
 _SRC, _DST = REPORTERS.index("src"), REPORTERS.index("dst")
@@ -50,9 +59,10 @@ class Comparison:
         after = Judged.by(self._after, batch)
         pairs = Pairs(before.verdicts, after.verdicts)
         change = pairs.of_each(change_of)
+        change[after.resolved.unjudged != JUDGED] = NOTHING
         self._leave_out_what_is_decided_alike(batch, change, pairs, before.resolved, after.resolved)
-        held_back = self._held_back(batch, change, after.verdicts)
-        found = counted(batch, before.verdicts)
+        held_back = self._held_back(batch, change, pairs, after)
+        found = counted(batch, before.verdicts, before.resolved)
         rows = np.flatnonzero(change)
         if len(rows):
             found.changes = summed(batch, rows, change, Pairs(before.verdicts, held_back))
@@ -62,10 +72,11 @@ class Comparison:
         self, batch: FlowBatch, change: Ints, pairs: Pairs, before: Resolved, after: Resolved
     ) -> None:
         """Where all policies that can matter to a flow, whoever took part in it, stand as they stood, nothing
-        changes, though nobody knows what is decided."""
-        if not self._is_same_world or before.slices != after.slices:
+        changes, though nobody knows what is decided: in the same world the services that they name have the
+        same addresses."""
+        if not self._is_same_world:
             return
-        rows = np.flatnonzero(pairs.of_each(are_unknown))
+        rows = np.flatnonzero((change != NOTHING) & pairs.of_each(are_unknown))
         if not len(rows):
             return
         ends = (before.source, before.dest, after.source, after.dest)
@@ -81,27 +92,34 @@ class Comparison:
             found.append(deciding.of(direction, each.sides[int(end[row])]))
         return found[0] == found[1]
 
-    def _held_back(self, batch: FlowBatch, change: Ints, after: Verdicts) -> Verdicts:
-        """The later verdicts, with what the other side says of flows that are let through now: where that
+    def _held_back(self, batch: FlowBatch, change: Ints, pairs: Pairs, after: Judged) -> Verdicts:
+        """The later verdicts, with what the other side says of flows that may be let through now: where that
         denies them nothing changes, where it is not certain they are unknown. A flow that was denied has no
         record at its other side (DESIGN.md §4, Who is who)."""
-        rows = np.flatnonzero(change == ALLOWED)
+        rows = np.flatnonzero((change != NOTHING) & pairs.of_each(may_be_let_through))
         if not len(rows):
-            return after
-        other = batch.at(rows)
-        other.reporter = np.where(other.reporter == _SRC, _DST, _SRC)
-        judged = Judged.by(self._after, other).verdicts
-        outcome, outcomes = after.outcome.copy(), list(after.outcomes)
-        for number in np.unique(judged.outcome).tolist():
-            there, own = judged.outcomes[number], rows[judged.outcome == number]
-            if action_of(there) == "deny":
+            return after.verdicts
+        there = self._at_the_other_side(batch, rows, after.resolved)
+        outcome, outcomes = after.verdicts.outcome.copy(), list(after.verdicts.outcomes)
+        for number in np.unique(there.outcome).tolist():
+            said, own = there.outcomes[number], rows[there.outcome == number]
+            if action_of(said) == "deny":
                 change[own] = NOTHING
-            elif action_of(there) == "unknown":
+            elif action_of(said) == "unknown":
+                own = own[change[own] == ALLOWED]
                 change[own] = UNKNOWN
                 for mine in np.unique(outcome[own]).tolist():
-                    outcomes.append(replace(outcomes[mine], enforced=UNKNOWN_DECISION, unknown=there.unknown))
+                    outcomes.append(replace(outcomes[mine], enforced=UNKNOWN_DECISION, unknown=said.unknown))
                     outcome[own[outcome[own] == mine]] = len(outcomes) - 1
-        return replace(after, outcome=outcome, outcomes=outcomes)
+        return replace(after.verdicts, outcome=outcome, outcomes=outcomes)
+
+    def _at_the_other_side(self, batch: FlowBatch, rows: Ints, whole: Resolved) -> Verdicts:
+        """What the later revision says of some flows at the side that did not report them; in the
+        surroundings of the whole batch, so that the judge keeps its tables."""
+        other = batch.at(rows)
+        other.reporter = np.where(other.reporter == _SRC, _DST, _SRC)
+        resolved = replace(self._after.resolve(other), sets=whole.sets, slices=whole.slices)
+        return self._after.evaluate(other, resolved)
 
 
 class _Deciding:

@@ -18,11 +18,12 @@ class Pairs:
 
     def __init__(self, before: Verdicts, after: Verdicts) -> None:
         self._outcomes = before.outcomes, after.outcomes
-        self.number = before.outcome * len(after.outcomes) + after.outcome
+        self._width = len(after.outcomes)  # the judge may add to them
+        self.number = before.outcome * self._width + after.outcome
         self._distinct, self._of_flow = np.unique(self.number, return_inverse=True)
 
     def both(self, number: int) -> tuple[Outcome, Outcome]:
-        before, after = divmod(number, len(self._outcomes[1]))
+        before, after = divmod(number, self._width)
         return self._outcomes[0][before], self._outcomes[1][after]
 
     def of_each(self, what: Callable[[Outcome, Outcome], int]) -> Ints:
@@ -45,6 +46,11 @@ def change_of(before: Outcome, after: Outcome) -> int:
 
 def are_unknown(before: Outcome, after: Outcome) -> bool:
     return action_of(before) == action_of(after) == "unknown"
+
+
+def may_be_let_through(before: Outcome, after: Outcome) -> bool:
+    """Whether a flow may have been denied, and may be allowed now."""
+    return action_of(before) != "allow" and action_of(after) != "deny" and not are_unknown(before, after)
 
 
 def action_of(outcome: Outcome) -> str:

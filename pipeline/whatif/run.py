@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -14,6 +15,10 @@ from pipeline.judge import Judge
 from pipeline.policy.policies import Policies
 from pipeline.whatif.changes import Found
 from pipeline.whatif.compare import Comparison, Judged
+
+
+class JobsError(RuntimeError):
+    """One of several processes ended before its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class WhatIf:
 def answers(
     batches: Iterable[list[Message]], before: World, after: Sequence[World], max_cells: int, jobs: int
 ) -> Iterator[Answer]:
-    """The answer to each batch, in their order; of several jobs each is a process with tables of its own."""
+    """The answer to each batch, in their order; of several jobs each is a process with tables of its own.
+
+    Raises JobsError where one of those ends.
+    """
     if jobs == 1:
         yield from map(WhatIf(before, after, max_cells).ask, batches)
         return
@@ -59,12 +67,15 @@ def answers(
     spawn = get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, initializer=_start, initargs=(before, after, max_cells)) as pool:
         waiting: deque[Future[Answer]] = deque()
-        for messages in batches:
-            waiting.append(pool.submit(_ask, messages))
-            if len(waiting) > jobs:  # no more is read than is about to be judged
+        try:
+            for messages in batches:
+                waiting.append(pool.submit(_ask, messages))
+                if len(waiting) > jobs:  # no more is read than is about to be judged
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise JobsError("a process that judged flows has ended: is there memory for --jobs?") from None
 
 
 def _judge(world: World, max_cells: int) -> Judge:

@@ -1,5 +1,6 @@
 """The changes of a batch ▸ what they add up to."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from pipeline.impact import Edge
 from pipeline.match.bits import distinct
 from pipeline.match.verdict import Outcome, Verdicts
 from pipeline.observed_edges import added
+from pipeline.resolve import JUDGED, UNJUDGED, Resolved
 from pipeline.whatif.changes import CHANGES, Change, Changed, Found, Sums
 from pipeline.whatif.pairs import Pairs, action_of
 from pipeline.who import PROTOCOL_WORDS
@@ -19,7 +21,7 @@ _SRC, _DST = REPORTERS.index("src"), REPORTERS.index("dst")
 _NO_PLACE = ("", "-")
 
 
-def counted(batch: FlowBatch, before: Verdicts) -> Found:
+def counted(batch: FlowBatch, before: Verdicts, resolved: Resolved) -> Found:
     """The totals of a batch."""
     kinds = np.array([each.type == "wep" for each in batch.endpoints], np.bool_)
     counts = (batch.reporter == _SRC) | ((batch.reporter == _DST) & ~kinds[batch.source])
@@ -28,10 +30,9 @@ def counted(batch: FlowBatch, before: Verdicts) -> Found:
         int(batch.num_flows_started[counts].sum()),
         int((batch.bytes_in + batch.bytes_out)[counts].sum()),
     )
-    flows = np.bincount(before.outcome, minlength=len(before.outcomes)).tolist()
-    for outcome, count in zip(before.outcomes, flows, strict=True):
-        if outcome.unjudged and count:
-            found.unjudged[outcome.unjudged] = found.unjudged.get(outcome.unjudged, 0) + count
+    unjudged = resolved.unjudged[resolved.unjudged != JUDGED]
+    of_reason = np.bincount(unjudged, minlength=len(UNJUDGED)).tolist()
+    found.unjudged = {reason: flows for reason, flows in zip(UNJUDGED, of_reason, strict=True) if flows}
     ours = np.array([_logged(each) for each in before.outcomes], np.int64)[before.outcome]
     compared = (ours != MISSING) & (batch.action != MISSING)
     found.disagreeing = int((compared & (ours != batch.action)).sum())
@@ -70,7 +71,9 @@ def _changed(change: Change, edge: Edge, before: Outcome, after: Outcome) -> Cha
     assert before.enforced is not None
     assert after.enforced is not None
     missing = tuple(sorted({*before.unknown, *after.unknown})) if change == "unknown" else ()
-    return Changed(change, edge, before.direction, before.enforced, after.enforced, missing)
+    # Another way to the same rule is nothing that a reader could tell apart.
+    was, becomes = (replace(each, trace=()) for each in (before.enforced, after.enforced))
+    return Changed(change, edge, before.direction, was, becomes, missing)
 
 
 def _end(endpoint: Endpoint) -> str:
