@@ -13,6 +13,7 @@ BENCHMARKS = (
     "judging",
     "scale",
     "compiling",
+    "checking",
     "chain",
     "from_kafka",
     "worker",

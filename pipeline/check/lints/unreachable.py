@@ -66,7 +66,7 @@ def passes(subject: Subject) -> Iterator[Problem]:
             for item in dict.fromkeys(items[n] for n in reached):
                 reason = (
                     f"no policy of a tier after {policy.tier} governs {direction} of these endpoints: what is"
-                    " passed is allowed by the namespace's profile"
+                    " passed nothing decides, and a pod's namespace allows it"
                 )
                 yield subject.problem(policy, ("spec", direction, item), reason)
 
