@@ -54,7 +54,7 @@ LINTS = (
     Lint(
         "pass-leads-nowhere",
         "warning",
-        "What the rule passes meets no policy of a later tier, so that a pod's namespace (its profile) allows it.",
+        "What the rule passes meets no policy of a later tier: a pod's namespace, its profile, allows it.",
         "Write Allow if that is meant; else add the policy that it is to lead to.",
         unreachable.passes,
     ),
