@@ -99,7 +99,7 @@ class Comparison:
         rows = np.flatnonzero((change != NOTHING) & pairs.of_each(may_be_let_through))
         if not len(rows):
             return after.verdicts
-        there = self._at_the_other_side(batch, rows, after.resolved)
+        rows, there = self._at_the_other_side(batch, rows, after.resolved)
         outcome, outcomes = after.verdicts.outcome.copy(), list(after.verdicts.outcomes)
         for number in np.unique(there.outcome).tolist():
             said, own = there.outcomes[number], rows[there.outcome == number]
@@ -113,13 +113,15 @@ class Comparison:
                     outcome[own[outcome[own] == mine]] = len(outcomes) - 1
         return replace(after.verdicts, outcome=outcome, outcomes=outcomes)
 
-    def _at_the_other_side(self, batch: FlowBatch, rows: Ints, whole: Resolved) -> Verdicts:
-        """What the later revision says of some flows at the side that did not report them; in the
-        surroundings of the whole batch, so that the judge keeps its tables."""
+    def _at_the_other_side(self, batch: FlowBatch, rows: Ints, whole: Resolved) -> tuple[Ints, Verdicts]:
+        """Those of some flows that have another side that is judged, and what the later revision says of them
+        there; in the surroundings of the whole batch, so that the judge keeps its tables."""
         other = batch.at(rows)
         other.reporter = np.where(other.reporter == _SRC, _DST, _SRC)
         resolved = replace(self._after.resolve(other), sets=whole.sets, slices=whole.slices)
-        return self._after.evaluate(other, resolved)
+        elsewhere = np.flatnonzero(resolved.unjudged != JUDGED).tolist()
+        verdicts = self._after.evaluate(other, resolved)
+        return np.delete(rows, elsewhere), verdicts.without(elsewhere)
 
 
 class _Deciding:
