@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agents import publish_kubernetes
 from agents.follow_kubernetes_facts import FACT_KINDS
 from agents.follow_kubernetes_policies import POLICY_KINDS
+from agents.kubernetes_access import Access
+from agents.kubernetes_errors import KubernetesError
 from agents.kubernetes_kinds import plural
 from deploy.local.kubernetes import Kubernetes
 from deploy.local.kubernetes_access import kubeconfig
@@ -130,19 +133,17 @@ def test_a_plugin_is_asked_again_where_its_token_expired(deployed, client, insta
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "there is no "),
+        (None, "there is no .* name one by --kubeconfig or KUBECONFIG"),
         ("{", "cannot be used"),
         (kubeconfig("https://127.0.0.1:1", Path(os.devnull), {"who": {"token": "x"}}), "cannot be used"),
     ],
 )
-def test_a_kubeconfig_that_leads_nowhere_is_one_sentence(installation, tmp_path, text, said) -> None:
+def test_a_kubeconfig_that_leads_nowhere_is_one_sentence(tmp_path, text, said) -> None:
     file = tmp_path / "kubeconfig"
     if text:
         file.write_text(text)
-    done = installation.run("publish", "--from-kubernetes", "--once", "--kubeconfig", str(file))
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(KubernetesError, match=f"^[^\n]*{said}[^\n]*$"):
+        publish_kubernetes.read(Access(file), None, None)
 
 
 def test_policies_of_another_source_are_taken_over_only_when_told(cluster, client, installation) -> None:
@@ -177,3 +178,22 @@ def test_facts_are_published_whoever_owns_the_policies(cluster, client, installa
         until(lambda: "Namespace//more" in publisher.facts())
         installation.publish(ALLOW_ALL, source="git")
         assert list(publisher.newest()) == ["GlobalNetworkPolicy//all"]
+
+
+def test_a_second_publisher_shuts_the_first_one_out(cluster, client, installation) -> None:
+    with Publisher(installation, cluster.kubeconfig, ("--facts-only",)) as first:
+        done = installation.run(
+            *(
+                "publish",
+                "--from-kubernetes",
+                "--facts-only",
+                "--once",
+                "--kubeconfig",
+                str(cluster.kubeconfig),
+            )
+        )
+        assert done.returncode == 0
+        client.put(namespace("told-by-one"))
+        assert first.process
+        assert first.process.wait(30) == 2
+    assert "another publisher writes the facts of this cluster now" in first.log.read_text()

@@ -41,8 +41,9 @@ class Churn:
     new number and the first one's old one has seen what never was.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, namespace: str) -> None:
         self._client = client
+        self._namespace = namespace
         self._random = random.Random(7)
         self._held: dict[str, int] = {}
         self._number = 0
@@ -59,7 +60,7 @@ class Churn:
             else:
                 self._other(self._random.randrange(OBJECTS))
             if self._number % 10 == 0:
-                self._client.put(pod(f"pod-{self._number}", "churn", number=str(self._number)))
+                self._client.put(pod(f"pod-{self._number}", self._namespace, number=str(self._number)))
 
     def _other(self, which: int) -> None:
         manifest = self._manifest(which)
@@ -73,9 +74,9 @@ class Churn:
 
     def _manifest(self, which: int) -> Manifest:
         if which % 8 == 7:
-            return network_policy(f"o{which}", self._number, "churn")
+            return network_policy(f"o{which}", self._number, self._namespace)
         kind = KINDS[which % 8]
-        return calico(kind, f"o{which}", self._number, "churn" if kind in NAMESPACED else None)
+        return calico(kind, f"o{which}", self._number, self._namespace if kind in NAMESPACED else None)
 
     def _put(self, manifest: Manifest) -> None:
         self._client.put(manifest)
@@ -89,9 +90,9 @@ class Churn:
 
 
 @pytest.fixture
-def churn(client) -> Churn:
-    client.put(namespace("churn"))
-    return Churn(client)
+def churn(client, unique) -> Churn:
+    client.put(namespace(unique))
+    return Churn(client, unique)
 
 
 def held(manifests: Iterator[tuple[str, Any]]) -> Held:
