@@ -23,25 +23,28 @@ from pipeline.cli.can_i import can_i
 from pipeline.cli.check import check
 from pipeline.cli.diff import diff
 from pipeline.cli.enforce import enforce
+from pipeline.cli.explain import explain
 from pipeline.cli.judge import judge
 from pipeline.cli.recommend import recommend
 from pipeline.cli.settings import settings
 from pipeline.cli.sources import SourceError
 from pipeline.cli.whatif import whatif
+from pipeline.explain.typed import FlowError
 from pipeline.git import GitError
 from pipeline.policy.edit_layout import EditError
 from pipeline.policy.problems import ManifestError
 from pipeline.settings import SettingsError
+from pipeline.whatif.run import JobsError
 
 COMMANDS = (
     *(judge, whatif, recommend, publish, worker, ship, status, watch),
-    *(rejects, recommendations, dashboards, settings, check, enforce, can_i, diff),
+    *(rejects, recommendations, dashboards, settings, check, enforce, can_i, diff, explain),
 )
 # What the person who typed the command can do something about: said in words, without a traceback.
 MISTAKES = (
     *(SettingsError, ManifestError, TopicError, PublishError),
     *(ShipError, RejectsError, RecommendationsError, ReachError, WatchError),
-    *(KubernetesError, SourceError, GitError, EditError),
+    *(KubernetesError, SourceError, GitError, EditError, FlowError, JobsError),
 )
 
 

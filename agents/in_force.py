@@ -8,7 +8,7 @@ from confluent_kafka import Message as Record
 
 from agents.reach import ReachError
 from agents.reach_kafka import list_topics
-from agents.recorded_flows import recorded_flows
+from agents.recorded_flows import recorded_flow, recorded_flows
 from agents.topics import Topic, Topics
 from agents.whole_topic import WholeTopic, text
 from pipeline import logs, revisions, settings
@@ -55,6 +55,10 @@ class TopicsInForce:
         facts = Facts(self._settings.facts.retention_days * _DAY)
         self._read(Topics(self._settings).facts, lambda each: _learn(facts, each))
         return facts
+
+    def document(self, document_id: str) -> bytes:
+        """The recorded flow with this `_id`, as JSON."""
+        return recorded_flow(self._settings, document_id)
 
     def flows(self, since: float, until: float, at_once: int) -> Iterator[list[Message]]:
         """The flows that ended in [since, until), epoch seconds, each a message; of so many parts at once."""

@@ -42,6 +42,22 @@ def recorded_flows(settings: Settings, since: float, until: float, at_once: int)
         raise ReachError(problem or words) from None
 
 
+def recorded_flow(settings: Settings, document_id: str) -> bytes:
+    """The flow with this `_id`, as JSON. Raises ReachError where Elasticsearch has none, or refuses us."""
+    where = f"Elasticsearch at {', '.join(settings.elasticsearch.urls)}"
+    index = f"{INDEX_PREFIX}.{settings.cluster}.*"
+    try:
+        with Elasticsearch(**settings.elasticsearch.client_options()) as client:
+            query = {"ids": {"values": [document_id]}}
+            answer = client.search(index=index, query=query, size=1, source_excludes=["verdict"])
+    except (ApiError, TransportError) as error:
+        raise ReachError(refusal(settings.elasticsearch, error) or f"{where}: {error.message}") from None
+    hits = answer.body["hits"]["hits"]
+    if not hits:
+        raise ReachError(f"{where} has no flow of this cluster with the _id {document_id}")
+    return orjson.dumps(hits[0]["_source"])
+
+
 @dataclass(slots=True)
 class _Pages:
     """The pages of all documents that match, as they were at one point in time."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.in_force import InForce
-from pipeline.cli.sources import IN_FORCE, Source, read_source
+from pipeline.cli.sources import IN_FORCE, Source, SourceError, read_source
 from pipeline.cli.worlds import FACTS_HELP, beside_each, read_facts
 from pipeline.diff.as_text import render
 from pipeline.diff.report import Difference
@@ -53,6 +53,8 @@ def diff(
         for own, other in (sources, reversed(sources))
     )
     found = _differ(before, after, max_cells, console)
+    if not found.workloads:
+        raise SourceError("no workload is known, so nothing can be said; name facts by --facts")
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
     else:

@@ -17,5 +17,8 @@ class InForce(Protocol):
     def facts(self) -> Facts:
         """Every fact with its lifetime, of the retention."""
 
+    def document(self, document_id: str) -> bytes:
+        """The recorded flow with this `_id`, as JSON. Raises a ValueError where there is none."""
+
     def flows(self, since: float, until: float, at_once: int) -> Iterator[list[Message]]:
         """The flows that ended in [since, until), epoch seconds, each a message; of so many parts at once."""

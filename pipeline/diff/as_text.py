@@ -21,29 +21,30 @@ def render(found: Difference, console: Console, rows: int) -> None:
         more = len(found.permissions) - rows
         console.print(f"… and {more:,} more rows: --rows {len(found.permissions)}, or --json.")
     for line in said(found):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def said(found: Difference) -> list[str]:
     """What there is in all, in sentences."""
     known = f"{found.workloads:,} workloads are known"
-    if not found.workloads:
-        lines = ["No workload is known, so nothing can be said: name facts by --facts."]
-    elif found.same:
+    if found.same:
         lines = [f"{found.base} and {found.head} permit the same ({known})."]
     else:
         counts = (("gained", found.gained), ("lost", found.lost), ("unclear", found.unclear))
         words = ", ".join(f"{count:,} {word}" for word, count in counts if count)
-        lines = [f"From {found.base} to {found.head}, pairs with a permission {words} ({known})."]
+        lines = [f"From {found.base} to {found.head}, permissions of so many pairs are {words} ({known})."]
     if found.unsure:
         lines.append(f"Of {found.unsure:,} pairs some is not known under either, for lack of facts.")
     return lines
 
 
 def _table(permissions: Sequence[Permission]) -> Table:
-    table = Table("CHANGE", "FROM", "TO", "TRAFFIC", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for heading in ("CHANGE", "FROM", "TO", "TRAFFIC"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "CHANGE")
+    is_of_both = any(6 in each.families for each in permissions)
     for each in permissions:
-        families = "" if len(each.families) > 1 else f" IPv{each.families[0]}"
+        families = f" IPv{each.families[0]}" if is_of_both and len(each.families) == 1 else ""
         table.add_row(
             f"[{COLOURS[each.change]}]{STYLES[each.change]}[/]",
             escape(_some(each.sources)),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pipeline.match.rule import ICMP_PROTOCOLS, CompleteFlow, LabelledSet, Part, Party, as_mapping
 from pipeline.policy.policies import EntityMatch, NetworkSet, Rule
 from pipeline.policy.selector import Atom, Combined, Labels, Not, Selector
+from pipeline.who import PROTOCOL_WORDS
 
 type Sets = Sequence[tuple[NetworkSet, LabelledSet]]
 
@@ -12,7 +13,7 @@ type Sets = Sequence[tuple[NetworkSet, LabelledSet]]
 def asked(rule: Rule) -> dict[Part, str]:
     """What a rule asks for, of the parts that it has."""
     said: dict[Part, str] = {
-        "protocol": _listed(_but(_one(rule.protocol), _one(rule.not_protocol))),
+        "protocol": _listed(_but(_protocol(rule.protocol), _protocol(rule.not_protocol))),
         "ip version": f"IPv{rule.ip_version}" if rule.ip_version else "",
         "icmp": _listed(_but(_icmp(rule.icmp), _icmp(rule.not_icmp))),
     }
@@ -30,12 +31,12 @@ def had(rule: Rule, part: Part, flow: CompleteFlow, sets: Sets) -> str:
     port = flow.dest_port if is_dest else flow.source_port
     match part.rpartition(" ")[2]:
         case "protocol":
-            return str(flow.protocol)
+            return PROTOCOL_WORDS.get(flow.protocol, str(flow.protocol))
         case "version":
             return f"IPv{party.address.version}"
         case "icmp":
             is_icmp = flow.protocol in ICMP_PROTOCOLS
-            return f"type {port_of(flow) >> 8} code {port_of(flow) & 255}" if is_icmp else "no ICMP"
+            return f"type {flow.dest_port >> 8} code {flow.dest_port & 255}" if is_icmp else "no ICMP"
         case "selector":
             return _labels_had(match, party, sets)
         case "ports":
@@ -46,11 +47,6 @@ def had(rule: Rule, part: Part, flow: CompleteFlow, sets: Sets) -> str:
             return _listed(party.domains) or "no name"
         case _:
             return str(party.address)
-
-
-def port_of(flow: CompleteFlow) -> int:
-    """Type and code of ICMP (CALICO.md §6)."""
-    return flow.dest_port
 
 
 def labels_missed(selector: Selector, labels: Labels) -> Iterator[Atom]:
@@ -117,6 +113,10 @@ def _but(wanted: Iterable[object], excluded: Iterable[object]) -> list[str]:
 
 def _one(value: object) -> tuple[object, ...]:
     return () if value is None else (value,)
+
+
+def _protocol(number: int | None) -> tuple[str, ...]:
+    return () if number is None else (PROTOCOL_WORDS.get(number, str(number)),)
 
 
 def _icmp(icmp: tuple[int | None, int | None] | None) -> tuple[str, ...]:
