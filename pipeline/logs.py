@@ -12,6 +12,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from pipeline.sections import Logs
 
 HIDDEN = "***"
+_QUIETER = {"info": "WARNING"}
 # Parts of the names that secrets go by, in our settings and in the options of Kafka's and Elastic's clients.
 SECRET_NAMES = ("password", "api_key", "secret", "token", "authorization", "basic_auth")
 
@@ -47,6 +48,8 @@ def logging_config(logs: Logs) -> dict[str, Any]:
         },
         "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["lines"], "level": logs.level.upper()},
+        # It tells of every request, which only who asks for everything wants to know.
+        "loggers": {"elastic_transport": {"level": _QUIETER.get(logs.level, logs.level.upper())}},
     }
 
 

@@ -107,7 +107,7 @@ async def test_what_would_change_is_asked_of_recorded_flows(
     (directory / "policies.yaml").write_text(f"{ALLOW_ALL}---{DENY_ONE_PORT}")
     arguments = ["cluster", str(directory), "--since", "1h", "--json", "--jobs", "2"]
     done = CliRunner().invoke(whatif, arguments, obj=TopicsInForce())
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, (done.output, done.exception)
     report = orjson.loads(done.stdout)
     assert report["flows"] == 100
     assert report["totals"]["newly_denied"] == {"edges": 1, "connections": 3, "bytes": 6}

@@ -82,3 +82,10 @@ def test_secrets_are_not_written(lines, form, values):
     text = written()
     assert text.count("starting") == 2
     assert SECRET not in text
+
+
+@pytest.mark.parametrize(("level", "told"), [("debug", True), ("info", False), ("error", False)])
+def test_single_requests_are_told_of_only_where_everything_is(lines, level, told):
+    written = lines(level=level)
+    logging.getLogger("elastic_transport.transport").info("GET /")
+    assert ("GET /" in written()) is told
