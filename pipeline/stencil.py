@@ -35,10 +35,11 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 class Stencil(NamedTuple):
     """The keys of what varies before and behind the part that recurs: `,"end_time":` and `,"bytes_in":` as
-    Calico writes its records."""
+    Calico writes its records. `last`: the last key that varies, where more that recurs stands behind it."""
 
     before: bytes
     behind: bytes
+    last: bytes = b""
 
     @classmethod
     def of(cls, line: bytes) -> "Stencil | None":
@@ -52,19 +53,35 @@ class Stencil(NamedTuple):
         first, last = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 0))
         before = _key(line, keys[first]) if first else b""
         behind = _key(line, keys[last]) if last < len(keys) else b"}"
-        return cls(before, behind) if before and behind else None
+        more = _key(line, keys[varying[-1]]) if last <= (varying or [0])[-1] < len(keys) - 1 else b""
+        return cls(before, behind, more) if before and behind else None
 
     def cut(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-        """The parts that recur, each with the comma before it, and what is left of each line.
+        """The parts that recur, each with the comma before it, and what is left of each line. What stands
+        behind `last` follows on a line of its own.
 
-        ValueError where a line does not have both keys.
+        ValueError where a line does not have the keys.
         """
+        if self.last:
+            return self._cut_twice(lines)
         runs, rests = [], []
-        before, behind = self
+        before, behind, _ = self
         for line in lines:
             start, end = line.find(b",", line.index(before) + len(before)), line.rindex(behind)
             runs.append(line[start:end])
             rests.append(line[:start] + line[end:])
+        return runs, rests
+
+    def _cut_twice(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+        runs, rests = [], []
+        before, behind, last = self
+        for line in lines:
+            start, end = line.find(b",", line.index(before) + len(before)), line.rindex(behind)
+            more = line.index(b",", line.rindex(last) + len(last))
+            if line[-1:] != b"}":
+                raise ValueError(line)
+            runs.append(b"%b\n%b" % (line[start:end], line[more:-1]))
+            rests.append(b"%b%b}" % (line[:start], line[end:more]))
         return runs, rests
 
 
@@ -91,6 +108,8 @@ def read_run(run: bytes) -> Record:
     """The record of a part that recurs. ValueError or RecursionError where it needs a closer look, or
     has anything that varies."""
     run.decode()
+    for part in run.split(b"\n"):
+        _OBJECT.decode(b"{%b}" % part[1:])  # each by itself
     return _RUN.decode(b"{%b}" % run[1:])
 
 

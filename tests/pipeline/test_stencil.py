@@ -21,10 +21,13 @@ def in_order(*names: str) -> dict[str, Any]:
     return {name: RECORD[name] for name in names} | RECORD
 
 
+LATE = ("proto", "policies")
+MORE_BEHIND = {name: RECORD[name] for name in sorted(RECORD, key=LATE.__contains__)}
 WRITTEN = {
     "as Calico writes it": orjson.dumps(RECORD),
     "with spaces": json.dumps(RECORD).encode(),
     "what varies first, all else behind it": orjson.dumps(in_order(*TIMES, *COUNTERS, "host")),
+    "some of it behind all that varies": orjson.dumps(MORE_BEHIND),
     "keys that nobody knows": orjson.dumps(RECORD | {"more": 1, "process_args": ["a", "b"]}),
 }
 
@@ -78,19 +81,49 @@ def test_however_a_line_is_forged_it_is_read_as_it_is_alone(forged, monkeypatch)
     assert told([LINE, FORGED[forged], LINE]) == at_once
 
 
+BEHIND = orjson.dumps(MORE_BEHIND)
+CUT = BEHIND.index(b',"proto"')
+FORGED_BEHIND = {
+    "no end": BEHIND[:-1],
+    "another end": BEHIND[:-1] + b"]",
+    "a brace too many": BEHIND + b"}",
+    "a text over both cuts": BEHIND.replace(b',"dest_domains":null', b',"x":"\\').replace(
+        b',"policies"', b'","policies"'
+    ),
+    "nothing behind": BEHIND[:CUT] + b"}",
+    "two commas": BEHIND[:CUT] + b"," + BEHIND[CUT:],
+    "a counter behind": BEHIND[:-1] + b',"bytes_in":7}',
+    "a reporter behind": BEHIND[:-1] + b',"reporter":"src"}',
+    "the last key behind, in an object": BEHIND[:-1] + b',"x":{"y":1,"host":"z","a":1}}',
+    "a key that the document adds behind": BEHIND[:-1] + b',"verdict":{}}',
+    "a comma in the last value": BEHIND.replace(b'"node-1"', b'"node,1"'),
+    "not UTF-8 behind": BEHIND[:-1] + b',"x":"\xff"}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forged", FORGED_BEHIND)
+def test_however_what_stands_behind_is_forged_it_is_read_as_it_is_alone(forged, monkeypatch):
+    at_once = told([BEHIND, FORGED_BEHIND[forged], BEHIND])
+    monkeypatch.setattr(Columns, "add_alike", lambda *_: False)
+    assert told([BEHIND, FORGED_BEHIND[forged], BEHIND]) == at_once
+
+
 PIECES = (*(bytes([byte]) for byte in b',{}"\\[] \xff'), b':1,"x":{', b',"bytes_in":', b',"end_time":2')
 
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.integers(0, len(LINE)), st.integers(0, 40), st.lists(st.sampled_from(PIECES), max_size=3).map(b"".join)
+    st.sampled_from((LINE, BEHIND)),
+    st.integers(0, len(LINE)),
+    st.integers(0, 40),
+    st.lists(st.sampled_from(PIECES), max_size=3).map(b"".join),
 )
-def test_any_mutation_is_read_as_it_is_alone(at, cut, splice):
-    mutated = LINE[:at] + splice + LINE[at + cut :]
-    at_once = told([LINE, mutated, LINE])
+def test_any_mutation_is_read_as_it_is_alone(line, at, cut, splice):
+    mutated = line[:at] + splice + line[at + cut :]
+    at_once = told([line, mutated, line])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Columns, "add_alike", lambda *_: False)
-        assert told([LINE, mutated, LINE]) == at_once
+        assert told([line, mutated, line]) == at_once
 
 
 def test_a_line_that_is_no_object_gives_no_stencil():
