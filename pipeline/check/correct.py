@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from re import findall
 from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.check.lints.writing import addresses
+from pipeline.check.lints.writing import addresses, unmasked
 from pipeline.policy.edit_files import Text
 from pipeline.policy.edit_layout import Edit, EditError, Layout, entry
 from pipeline.policy.problems import Location, path
@@ -47,7 +47,7 @@ def corrected(content: bytes) -> tuple[bytes, list[Correction]]:
 
     Right are: the served API version for the stored one, the exact word for one that differs in upper and
     lower case only, quotes around a label's number or boolean, a mask for an address in a rule's nets that
-    does not look like a network's.
+    does not look like a network's, no bits beyond the prefix of a Kubernetes policy's network.
     """
     done: list[Correction] = []
     for _ in range(PASSES):
@@ -103,14 +103,15 @@ def _answers(data: Document) -> Iterator[_Answer]:
         for details in error.errors(include_url=False):
             yield from _answer(data, kind, details)
     else:
-        if kind.group == CALICO and kind.role == "policy":
-            yield from _masks(data, kind)
+        if kind.role == "policy" and "spec" in data:
+            yield from _masks(data["spec"], kind)
 
 
-def _masks(data: Document, kind: Kind) -> Iterator[_Answer]:
-    if kind.name == "StagedKubernetesNetworkPolicy" or "spec" not in data:
-        return
-    for location, text in addresses(data["spec"]):
+def _masks(spec: Document, kind: Kind) -> Iterator[_Answer]:
+    kubernetes_own = kind.group != CALICO or kind.name == "StagedKubernetesNetworkPolicy"
+    for location, text in unmasked(spec) if kubernetes_own else ():
+        yield _Answer(("spec", *location), str(ip_network(text, strict=False)))
+    for location, text in addresses(spec) if not kubernetes_own else ():
         address = ip_address(text)
         if int(address) % (1 << 8 if address.version == 4 else 1 << 16):  # else it may be meant as a network
             yield _Answer(("spec", *location), f"{text}/{address.max_prefixlen}")

@@ -125,5 +125,20 @@ LINTS = (
         "Remove one of them.",
         writing.repeated_nets,
     ),
+    Lint(
+        "net-with-host-bits",
+        "warning",
+        "An ipBlock has bits set beyond its prefix: that was taken as the whole network, and is refused since"
+        " Kubernetes 1.36.",
+        "Write the network itself (--fix does).",
+        writing.host_bits,
+    ),
+    Lint(
+        "enterprise-field",
+        "note",
+        "The field is one of Calico Enterprise and Calico Cloud: open source Calico's API refuses it.",
+        "Leave it out where open source Calico runs.",
+        writing.enterprise_fields,
+    ),
 )
 RULES = (REFUSED, TAKEN_OTHERWISE, NOT_ALLOWED, *LINTS)

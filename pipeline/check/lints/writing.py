@@ -1,6 +1,7 @@
 """What is taken as it is meant, and is better written in the one way that everybody takes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from pipeline.check.subject import CONVERTED, Subject
@@ -39,6 +40,56 @@ def repeated_nets(subject: Subject) -> Iterator[Problem]:
                     yield subject.loaded.places[key].problem(location, f"{net} is listed twice")
 
 
+def host_bits(subject: Subject) -> Iterator[Problem]:
+    """Networks of Kubernetes' NetworkPolicies that have bits set beyond their prefix."""
+    for policy in subject.policies.policies:
+        if policy.key.kind in ("knp", "sknp"):
+            for place, net in unmasked(subject.document(policy.key)["spec"]):
+                masked = ip_network(net, strict=False)
+                reason = (
+                    f"{net} has bits set beyond its prefix, which Kubernetes 1.36 refuses: write {masked}"
+                )
+                yield subject.problem(policy, ("spec", *place), reason)
+
+
+def enterprise_fields(subject: Subject) -> Iterator[Problem]:
+    """Domains, which Calico Enterprise and Cloud alone know."""
+    for key, resource in subject.resources.items():
+        spec = resource.document.get("spec") or {}
+        rules = [
+            (("egress", n, "destination"), rule.get("destination") or {})
+            for n, rule in _rules(spec, "egress")
+        ]
+        for place, part in [((), spec), *rules]:
+            for name in ("domains", "allowedEgressDomains"):
+                if part.get(name):
+                    location = ("spec", *place, name)
+                    yield subject.loaded.places[key].problem(
+                        location, "is a field of Calico Enterprise and Cloud"
+                    )
+
+
+def unmasked(spec: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
+    """Where in the spec of a Kubernetes NetworkPolicy a network has bits set beyond its prefix."""
+    for direction, side in (("ingress", "from"), ("egress", "to")):
+        for index, rule in _rules(spec, direction):
+            for number, peer in enumerate(rule.get(side) or ()):
+                place = (direction, index, side, number, "ipBlock")
+                block = peer.get("ipBlock") or {}
+                nets: list[tuple[Location, str]] = [((*place, "cidr"), block["cidr"])] if block else []
+                nets += [((*place, "except", n), net) for n, net in enumerate(block.get("except") or ())]
+                yield from ((where, net) for where, net in nets if _has_host_bits(net))
+
+
+def _has_host_bits(net: str) -> bool:
+    interface = ip_interface(net)
+    return interface.ip != interface.network.network_address
+
+
+def _rules(spec: Mapping[str, Any], direction: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return enumerate(spec.get(direction) or ())
+
+
 def addresses(spec: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
     """Where in a policy's spec an address stands for a network."""
     for place, nets in _nets(spec):
@@ -50,7 +101,7 @@ def addresses(spec: Mapping[str, Any]) -> Iterator[tuple[Location, str]]:
 def _nets(spec: Mapping[str, Any]) -> Iterator[tuple[Location, Sequence[str]]]:
     """The lists of networks in the rules of a Calico policy's spec."""
     for direction in DIRECTIONS:
-        for index, rule in enumerate(spec.get(direction) or ()):
+        for index, rule in _rules(spec, direction):
             for side in ("source", "destination"):
                 for name in ("nets", "notNets"):
                     if nets := (rule.get(side) or {}).get(name):
