@@ -32,6 +32,21 @@ def render(found: Explanation, console: Console, *, everything: bool) -> None:
         for depth, text in _revision(revision, everything):
             indented = Text("  " * depth).append_text(text)
             console.print(indented, soft_wrap=True, highlight=False)
+    if len(found.revisions) > 1:
+        console.print()
+        for line in _turned(*found.revisions):
+            console.print(line, soft_wrap=True, highlight=False)
+
+
+def _turned(base: UnderRevision, head: UnderRevision) -> Iterator[Text]:
+    """What each scope did at each end, and does."""
+    for before, after in zip(base.ends, head.ends, strict=True):
+        for scope, verdict in before.verdicts.items():
+            was, now = verdict.action, after.verdicts[scope].action if scope in after.verdicts else "none"
+            if was != now:
+                yield Text(f"{before.direction} {scope}: {was} ▸ {now}", "bold")
+    if all(b.verdicts == a.verdicts for b, a in zip(base.ends, head.ends, strict=True)):
+        yield Text("both decide the same, by the same rules")
 
 
 def _revision(revision: UnderRevision, everything: bool) -> Iterator[Line]:
@@ -129,7 +144,7 @@ def _policy(policy: PolicyExplained, everything: bool) -> Iterator[Line]:
     if not policy.rules:
         yield 3, Text("· it has no rules of this direction", "dim")
     if unreached:
-        yield 3, Text(f"· {unreached} rules are not reached", "dim")
+        yield 3, Text(f"· {unreached} {'rule is' if unreached == 1 else 'rules are'} not reached", "dim")
     if policy.ends:
         yield 3, Text(f"→ no rule of the tier matches: its default ({' '.join(policy.ends)})", "bold")
 

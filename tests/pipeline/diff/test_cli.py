@@ -107,3 +107,19 @@ def test_without_any_workload_nothing_is_claimed(write):
     error = run(write("a", only), write("b", only)).exception
     assert isinstance(error, SourceError)
     assert "no workload is known" in str(error)
+
+
+BY_NET = MANIFESTS.replace("source: {selector: app == 'web'}", "source: {nets: [10.0.0.0/8]}")
+
+
+def test_what_depends_on_an_address_that_nobody_knows_is_not_claimed(write):
+    """A pod that has no address yet may be in the net, or not."""
+    unknown = BY_NET.replace("status: {podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}]}", "status: {}")
+    narrower = unknown.replace("10.0.0.0/8", "10.0.0.0/16")
+    open_ = unknown.replace("source: {nets: [10.0.0.0/8]}", "source: {}")
+    result = run(write("a", unknown), write("b", narrower), "--json")
+    found = json.loads(result.stdout)
+    assert found["unsure"] > 0
+    assert not [p for p in found["permissions"] if "shop/web" in p["sources"]]
+    found = changed(write("a", unknown), write("c", open_))
+    assert [change for change, sources, _, _ in found if "shop/web" in sources] == ["unclear"]

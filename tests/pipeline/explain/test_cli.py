@@ -160,6 +160,7 @@ def test_two_revisions_are_told_one_after_the_other(policies, tmp_path):
     assert (
         '✗ source selector: asks (projectcalico.org/namespace == "shop" && app == "api"); has app=web' in said
     )
+    assert said.splitlines()[-2:] == ["ingress enforced: allow ▸ deny", "ingress pending: allow ▸ deny"]
 
 
 @pytest.mark.parametrize(
