@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pipeline.check.selectors import satisfies_without
 from pipeline.check.subject import CONVERTED, Subject
 from pipeline.check.unreachable import DIRECTIONS
-from pipeline.policy.convert import NAMESPACE
+from pipeline.policy.convert import NAMESPACE, SERVICE_ACCOUNT
 from pipeline.policy.policies import EntityMatch, Policy
 from pipeline.policy.problems import Location, Problem
 from pipeline.policy.resources import Document
 from pipeline.policy.selector import ALL, GLOBAL, Selector, parse
 
 SIDES = ("source", "destination")
-OF_NAMESPACES = ("pcns.", "pcsa.", "projectcalico.org/")  # labels that no host endpoint has
+OF_NAMESPACES = ("pcns.", "pcsa.", NAMESPACE, SERVICE_ACCOUNT)  # labels that no host endpoint has
 HOSTS = (
     "is true of what is in no namespace, too: it also selects host endpoints{} (exclude them: has({}) && …)"
 )
