@@ -16,6 +16,7 @@ COUNTERS = (
 )
 # What differs from record to record of the same two ends; everything else recurs.
 VARYING = frozenset(("start_time", "end_time", *COUNTERS, "host"))
+_READ = frozenset(Record.__struct_encode_fields__)
 
 
 def _part(names: frozenset[str]) -> msgspec.json.Decoder[Record]:
@@ -35,7 +36,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 class Stencil(NamedTuple):
     """The keys of what varies before and behind the part that recurs: `,"end_time":` and `,"bytes_in":` as
-    Calico writes its records. `last`: the last key that varies, where more that recurs stands behind it."""
+    Calico writes its records. `last`: the last key that varies, where more that is read stands behind it."""
 
     before: bytes
     behind: bytes
@@ -53,8 +54,10 @@ class Stencil(NamedTuple):
         first, last = max(gaps, key=lambda gap: gap[1] - gap[0], default=(0, 0))
         before = _key(line, keys[first]) if first else b""
         behind = _key(line, keys[last]) if last < len(keys) else b"}"
-        more = _key(line, keys[varying[-1]]) if last <= (varying or [0])[-1] < len(keys) - 1 else b""
-        return cls(before, behind, more) if before and behind else None
+        if not (before and behind):
+            return None
+        is_more = last < len(keys) and not _READ.isdisjoint(keys[varying[-1] + 1 :])
+        return cls(before, behind, _key(line, keys[varying[-1]]) if is_more else b"")
 
     def cut(self, lines: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
         """The parts that recur, each with the comma before it, and what is left of each line. What stands
@@ -65,9 +68,9 @@ class Stencil(NamedTuple):
         if self.last:
             return self._cut_twice(lines)
         runs, rests = [], []
-        before, behind, _ = self
+        before, behind, skipped = self.before, self.behind, len(self.before)
         for line in lines:
-            start, end = line.find(b",", line.index(before) + len(before)), line.rindex(behind)
+            start, end = line.find(b",", line.index(before) + skipped), line.rindex(behind)
             runs.append(line[start:end])
             rests.append(line[:start] + line[end:])
         return runs, rests
@@ -78,10 +81,10 @@ class Stencil(NamedTuple):
         for line in lines:
             start, end = line.find(b",", line.index(before) + len(before)), line.rindex(behind)
             more = line.index(b",", line.rindex(last) + len(last))
-            if line[-1:] != b"}":
+            if not line.endswith(b"}"):
                 raise ValueError(line)
-            runs.append(b"%b\n%b" % (line[start:end], line[more:-1]))
-            rests.append(b"%b%b}" % (line[:start], line[end:more]))
+            runs.append(line[start:end] + b"\n" + line[more:-1])
+            rests.append(line[:start] + line[end:more] + b"}")
         return runs, rests
 
 
