@@ -19,6 +19,7 @@ BENCHMARKS = (
     "worker",
     "storage",
     "recommending",
+    "whatif",
     "dashboards",
 )
 
