@@ -55,6 +55,7 @@ class KubernetesApi:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self.absent: set[str] = set()  # kinds of which was said that they are not served
         self._client: ApiClient | None = None
         self._retired: list[ApiClient] = []  # those before, on which watches may still be under way
         self._loading = asyncio.Lock()

@@ -22,4 +22,5 @@ async def connect(access: Access) -> ApiClient:
             raise KubernetesError(f"there is no {access.file}: name one by --kubeconfig or KUBECONFIG")
         return await new_client_from_config(config_file=access.file, context=access.context)
     except _MISTAKES as error:
-        raise KubernetesError(f"{access} cannot be used: {str(error) or 'it is none'}") from None
+        reason = " ".join(str(error).split()) or "it is none"
+        raise KubernetesError(f"{access} cannot be used: {reason}") from None

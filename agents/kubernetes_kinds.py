@@ -55,7 +55,6 @@ class ServedKinds:
     def __init__(self, api: KubernetesApi, kinds: Iterable[Kind]) -> None:
         self._api = api
         self._kinds = tuple(kinds)
-        self._absent: set[str] = set()
 
     async def find(self) -> list[Served]:
         """Those that are served now. Raises KubernetesError."""
@@ -63,10 +62,13 @@ class ServedKinds:
         resources = await asyncio.gather(*(_resources(self._api, version) for version in versions))
         there = dict(zip(versions, resources, strict=True))
         found = [(kind, _served(kind, there)) for kind in self._kinds]
-        absent = {f"{kind.api_version} {kind.name}" for kind, place in found if place is None}
-        for each in sorted(absent - self._absent):
-            log.warning("a kind is not served here: passed over", kind=each)
-        self._absent = absent
+        for kind, place in found:
+            name = f"{kind.api_version} {kind.name}"
+            if place:
+                self._api.absent.discard(name)
+            elif name not in self._api.absent:
+                self._api.absent.add(name)
+                log.warning("a kind is not served here: passed over", kind=name)
         return [place for _, place in found if place]
 
 
@@ -88,15 +90,15 @@ def _root(api_version: str) -> str:
 
 async def require_rights(api: KubernetesApi, kinds: Iterable[Served], verbs: tuple[str, ...]) -> None:
     """Raises RightsError, naming every rule that is missing in one sentence."""
-    asked = [(each, verb) for each in kinds for verb in verbs]
-    answers = await asyncio.gather(*(_may(api, each, verb) for each, verb in asked))
-    missing: dict[tuple[str, str], list[str]] = {}
-    for (each, verb), may in zip(asked, answers, strict=True):
-        if not may:
-            missing.setdefault((each.group, each.resource), []).append(verb)
-    if missing:
-        rules = "; ".join(_rule(*place, verbs) for place, verbs in sorted(missing.items()))
-        raise RightsError(f"Kubernetes at {api.url}: {await _who(api)} lacks the RBAC rules {rules}; {_SEE}")
+    rules: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for each in kinds:
+        may = await asyncio.gather(*(_may(api, each, verb) for verb in verbs))
+        lacking = tuple(verb for verb, allowed in zip(verbs, may, strict=True) if not allowed)
+        if lacking:
+            rules.setdefault((each.group, lacking), []).append(each.resource)
+    if rules:
+        told = "; ".join(_rule(group, resources, lacking) for (group, lacking), resources in rules.items())
+        raise RightsError(f"Kubernetes at {api.url}: {await _who(api)} lacks the RBAC rules {told}; {_SEE}")
 
 
 async def _may(api: KubernetesApi, served: Served, verb: str) -> bool:
@@ -114,5 +116,6 @@ def _review(group: str, of: str, **spec: object) -> Document:
     return {"apiVersion": f"{group}.k8s.io/v1", "kind": f"SelfSubject{of}Review", "spec": spec}
 
 
-def _rule(group: str, resource: str, verbs: Iterable[str]) -> str:
-    return f"{{apiGroups: [{group!r}], resources: [{resource}], verbs: [{', '.join(verbs)}]}}"
+def _rule(group: str, resources: Iterable[str], verbs: Iterable[str]) -> str:
+    of = ", ".join(sorted(resources))
+    return f"{{apiGroups: [{group!r}], resources: [{of}], verbs: [{', '.join(verbs)}]}}"

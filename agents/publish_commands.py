@@ -76,6 +76,10 @@ def publish(
         raise click.UsageError("name a SOURCE, or say --from-kubernetes: one of both.")
     if not from_kubernetes and (facts_only or once or kubeconfig or context):
         raise click.UsageError("--facts-only, --once, --kubeconfig and --context go with --from-kubernetes.")
+    if from_kubernetes and (facts_only if dry_run else as_json):
+        raise click.UsageError(
+            "--dry-run shows policies, not --facts-only; --json goes with it, or with a SOURCE."
+        )
     if from_kubernetes:
         # Its client takes a second to import, and nothing else needs it.
         from agents import publish_kubernetes  # noqa: PLC0415
@@ -89,7 +93,9 @@ def publish(
     else:
         loaded, origin = _read(source_ or "", in_force, source, by)
     do = preview if dry_run else publish_
-    published = do(load_settings(), loaded, origin, with_facts=facts, takeover=takeover)
+    published = do(
+        load_settings(), loaded, origin, with_facts=facts and not from_kubernetes, takeover=takeover
+    )
     _tell(published, written=not dry_run, as_json=as_json)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from agents import publish_kubernetes
 from agents.follow_kubernetes_facts import FACT_KINDS
@@ -16,6 +17,7 @@ from agents.follow_kubernetes_policies import POLICY_KINDS
 from agents.kubernetes_access import Access
 from agents.kubernetes_errors import KubernetesError
 from agents.kubernetes_kinds import plural
+from agents.publish_commands import publish
 from deploy.local.kubernetes import Kubernetes
 from deploy.local.kubernetes_access import kubeconfig
 from pipeline.policy.resources import served
@@ -95,8 +97,9 @@ def test_rights_that_are_missing_are_named_in_one_sentence(deployed, installatio
     assert done.returncode == 2
     (said,) = (line for line in done.stderr.splitlines() if line.startswith("flowtier: "))
     assert "system:serviceaccount:flowtier:nobody lacks the RBAC rules" in said
-    assert "{apiGroups: [''], resources: [pods], verbs: [list, watch]}" in said
-    assert "{apiGroups: ['projectcalico.org'], resources: [tiers], verbs: [list, watch]}" in said
+    core = "{apiGroups: [''], resources: [namespaces, pods, serviceaccounts], verbs: [list, watch]}"
+    assert core in said
+    assert "stagednetworkpolicies, tiers], verbs: [list, watch]}" in said
     assert "Traceback" not in done.stderr
 
 
@@ -197,3 +200,19 @@ def test_a_second_publisher_shuts_the_first_one_out(cluster, client, installatio
         assert first.process
         assert first.process.wait(30) == 2
     assert "another publisher writes the facts of this cluster now" in first.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("policies", "--from-kubernetes"),
+        ("policies", "--once"),
+        ("--from-kubernetes", "--json"),
+        ("--from-kubernetes", "--dry-run", "--facts-only"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments) -> None:
+    done = CliRunner().invoke(publish, arguments)
+    assert done.exit_code == 2
+    assert "--from-kubernetes" in done.output or "--json" in done.output
