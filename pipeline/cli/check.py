@@ -105,6 +105,7 @@ def _no_garbage() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()
 
 

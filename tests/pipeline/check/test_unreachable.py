@@ -28,7 +28,7 @@ def repetitive_worlds(draw: st.DrawFn) -> World:
         if policy.staged_action == "Delete":
             return ()
         pool = [rule for other in written for rule in other.rules(direction)]
-        pool += [Rule("allow"), Rule("deny"), Rule("pass"), Rule("log")]
+        pool += [Rule("allow"), Rule("deny"), Rule("pass"), Rule("pass"), Rule("log")]
         rules = draw(st.lists(st.sampled_from(pool), max_size=2))
         return (
             (*policy.rules(direction), *rules) if draw(st.booleans()) else (*rules, *policy.rules(direction))
