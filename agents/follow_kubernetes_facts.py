@@ -89,13 +89,13 @@ class KubernetesFacts:
         self._api = api
         self._lifetimes = Lifetimes(known)
         self._tell = tell
-        self._versions: dict[str, str] = {}  # how far watches had come that were lost
+        self._versions: dict[str, str] = {}  # from where each kind is to be watched on
 
     async def read(self) -> None:
         """Tells how all of them are now. Raises KubernetesError."""
         served = await ServedKinds(self._api, FACT_KINDS).find()
         for each in served:
-            await self._list(each)
+            self._versions[each.path] = await self._list(each)
         for kind in FACT_KINDS:
             if all(each.kind is not kind for each in served):
                 await self._none(kind)

@@ -17,6 +17,7 @@ from agents.publish import OwnerError, PublishError, publish
 from agents.publish_origin import who
 from agents.reach import ReachError
 from agents.tell_facts import TellFacts
+from agents.topics import TopicError
 from pipeline.policy.load import Loaded
 from pipeline.policy.problems import ManifestError
 from pipeline.policy.resources import Document
@@ -80,7 +81,7 @@ async def publish_kubernetes(settings: Settings, wanted: Wanted) -> None:
                 group.create_task(_facts(settings, api, origin.source, once=wanted.once))
                 if not wanted.facts_only:
                     group.create_task(_policies(settings, api, origin, wanted))
-        except* (KubernetesError, PublishError, ReachError, ManifestError) as errors:
+        except* (KubernetesError, PublishError, ReachError, TopicError, ManifestError) as errors:
             raise _first(errors) from None
 
 
