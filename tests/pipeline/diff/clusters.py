@@ -6,15 +6,19 @@ from hypothesis import strategies as st
 
 from pipeline.facts import Facts
 from pipeline.policy.facts_resources import EndpointSlice, HostEndpoint, Namespace, Pod, ServiceAccount
-from pipeline.policy.policies import Policies
+from pipeline.policy.policies import ANY_ENTITY, EntityMatch, Policies, Policy, PolicyKey, Rule
+from pipeline.policy.selector import ALL
 from tests.pipeline.match.strategies import (
     ACCOUNTS,
     APPS,
     NAMED_PORTS,
     NAMESPACES,
+    NETS,
     PORT_NAMES,
+    RANGES,
+    SELECTORS,
     SERVICES,
-    World,
+    TIERS,
     in_order,
     maybe,
     some,
@@ -55,8 +59,51 @@ def facts(draw: st.DrawFn) -> Facts:
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> tuple[Policies, Policies]:
-    """A revision, and one with some policies of another in the place of some of its own."""
+def rules(draw: st.DrawFn) -> Rule:
+    """A rule that most often says something of some of the traffic of some pods."""
+    ends = st.builds(EntityMatch, selector=st.sampled_from(SELECTORS)) | st.builds(
+        EntityMatch, nets=st.sampled_from(NETS).map(lambda net: (net,))
+    )
+    source, dest = draw(st.just(ANY_ENTITY) | ends), draw(st.just(ANY_ENTITY) | ends)
+    protocol = draw(st.sampled_from((6, 6, 6, 17, None)))
+    if protocol:
+        dest = replace(dest, ports=draw(some(RANGES, 1)), named_ports=draw(some(PORT_NAMES, 1)))
+        source = replace(source, ports=draw(st.just(()) | st.just(()) | some(RANGES, 1)))
+    return Rule(draw(st.sampled_from(("allow", "allow", "deny", "pass"))), source, dest, protocol)
+
+
+@st.composite
+def policies(draw: st.DrawFn, key: PolicyKey) -> Policy:
+    return Policy(
+        key,
+        draw(st.sampled_from(TIERS)).name,
+        draw(st.sampled_from((0.0, 10.0))),
+        draw(st.just(ALL) | st.sampled_from(SELECTORS)),
+        frozenset(draw(st.sampled_from((("ingress",), ("egress",), ("ingress", "egress"))))),
+        ingress=tuple(draw(st.lists(rules(), min_size=1, max_size=3))),
+        egress=tuple(draw(st.lists(rules(), min_size=1, max_size=3))),
+    )
+
+
+@st.composite
+def edits(draw: st.DrawFn) -> tuple[Policies, Policies]:
+    """A revision of few policies, and one in which a policy is another, is gone or is new."""
+    keys = [PolicyKey("gnp", "", name) for name in "pqr"]
+    chosen = {key: draw(policies(key)) for key in keys[: draw(st.integers(1, 3))]}
+    key = draw(st.sampled_from(keys))
+    edited = {k: policy for k, policy in chosen.items() if k != key}
+    if draw(st.integers(0, 3)):
+        edited[key] = draw(policies(key))
+    base, head = (
+        Policies(name, TIERS, in_order(TIERS, [*own.values()]))
+        for name, own in (("base", chosen), ("head", edited))
+    )
+    return base, head
+
+
+@st.composite
+def swaps(draw: st.DrawFn) -> tuple[Policies, Policies]:
+    """A revision of anything, and one with some policies of another in the place of some of its own."""
     one, other = (draw(worlds()).policies for _ in range(2))
     taken = draw(some(tuple(p.key for p in other.policies), 3))
     left = draw(some(tuple(p.key for p in one.policies), 3))
@@ -64,10 +111,8 @@ def changes(draw: st.DrawFn) -> tuple[Policies, Policies]:
     kept |= {p.key: p for p in other.policies if p.key in taken}
     tiers = one.tiers if len(one.tiers) > len(other.tiers) else other.tiers
     sets = draw(st.sampled_from((one.network_sets, other.network_sets)))
-    head = replace(
-        one, revision="head", tiers=tiers, policies=in_order(tiers, [*kept.values()]), network_sets=sets
-    )
-    return one, head
+    head = replace(one, revision="head", tiers=tiers, policies=in_order(tiers, [*kept.values()]))
+    return one, replace(head, network_sets=sets)
 
 
-__all__ = ["World", "changes", "facts"]
+__all__ = ["edits", "facts", "swaps"]

@@ -16,9 +16,9 @@ from pipeline.facts import Facts
 from pipeline.match.reference import CompleteFlow, LabelledSet, Party, decide
 from pipeline.policy.policies import Policies
 from pipeline.resolve import Resolver
-from tests.pipeline.diff.clusters import changes, facts
+from tests.pipeline.diff.clusters import edits, facts, swaps
 
-PATIENT = settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
+PATIENT = settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
 CELLS = 100_000
 # The ends of all that rules and pods of these clusters name, and what is next to them; types of ICMP.
 PORTS = (0, 53, 60, 80, 81, 8000, 65535, 8 << 8, 8 << 8 | 1, 3 << 8 | 1)
@@ -82,9 +82,7 @@ def _is_in(protocol: int, source_port: int, port: int, traffic: Traffic) -> bool
     return protocol == traffic.protocol and low <= port <= high and first <= source_port <= last
 
 
-@PATIENT
-@given(changes(), facts())
-def test_what_changes_is_what_brute_force_finds(change, known):
+def agrees_with_brute_force(change: tuple[Policies, Policies], known: Facts) -> None:
     base, head = change
     endpoints, traffic, compared = compare_stands(
         Stand("base", base, known), Stand("head", head, known), CELLS
@@ -96,7 +94,19 @@ def test_what_changes_is_what_brute_force_finds(change, known):
 
 
 @PATIENT
-@given(changes(), facts())
+@given(edits(), facts())
+def test_an_edit_changes_what_brute_force_finds(change, known):
+    agrees_with_brute_force(change, known)
+
+
+@PATIENT
+@given(swaps(), facts())
+def test_any_change_is_what_brute_force_finds(change, known):
+    agrees_with_brute_force(change, known)
+
+
+@PATIENT
+@given(edits() | swaps(), facts())
 def test_a_change_the_other_way_round_gives_what_it_took(change, known):
     base, head = (Stand("x", each, known) for each in change)
     one, other = differ(base, head, CELLS), differ(head, base, CELLS)
@@ -109,7 +119,7 @@ def test_a_change_the_other_way_round_gives_what_it_took(change, known):
 
 
 @PATIENT
-@given(changes(), facts(), st.booleans())
+@given(edits() | swaps(), facts(), st.booleans())
 def test_nothing_changes_from_a_revision_to_itself(change, known, first):
     same = Stand("same", change[not first], known)
     assert differ(same, same, CELLS).same
