@@ -9,6 +9,7 @@ import orjson
 from pipeline.policy.load import load_texts
 from pipeline.policy.policies import Direction, Policies
 from pipeline.policy.revision import to_policies
+from tests.conformance.oracle import documents_of
 
 DATA = Path(__file__).parent / "data" / "oracle_cases.jsonl.gz"
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
@@ -55,7 +56,7 @@ def test_all_240_sets_resolve_as_calico_resolves_them() -> None:
     sets = workloads = 0
     with gzip.open(DATA) as lines:
         for case in map(orjson.loads, lines):
-            documents = case["tiers"] + case["policies"] + case["networkSets"]
+            documents = documents_of(case)
             policies = to_policies(load_texts((case["id"], orjson.dumps(item)) for item in documents))
             sets += 1
             for workload in case["endpoints"]:
