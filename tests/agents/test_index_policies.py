@@ -80,6 +80,7 @@ def test_a_policy_says_what_it_is(installation) -> None:
         "cluster": installation.name,
         "revision": published,
         "source": "test",
+        "by": "tests",
         "position": 0,
         "tier": "security",
         "tier_order": 10,
