@@ -30,9 +30,9 @@ def said(found: Difference) -> list[str]:
     if found.same:
         lines = [f"{found.base} and {found.head} permit the same ({known})."]
     else:
-        counts = (("gained", found.gained), ("lost", found.lost), ("unclear", found.unclear))
-        words = ", ".join(f"{count:,} {word}" for word, count in counts if count)
-        lines = [f"From {found.base} to {found.head}, permissions of so many pairs are {words} ({known})."]
+        counts = (("gain", found.gained), ("lose", found.lost), ("may gain or lose", found.unclear))
+        words = [f"{count:,} {verb} a permission" for verb, count in counts if count]
+        lines = [f"From {found.base} to {found.head}, of all pairs {', '.join(words)} ({known})."]
     if found.unsure:
         lines.append(f"Of {found.unsure:,} pairs some is not known under either, for lack of facts.")
     return lines
