@@ -28,7 +28,7 @@ from tests.pipeline.match.strategies import (
     inherited,
 )
 
-PATIENT = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+PATIENT = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=60)
 SETS = (
     LabelledSet((("kind", "threat"),), (ip_network("203.0.113.0/25"),), ("*.example.com",)),
     LabelledSet((("app", "web"),), (ip_network("10.1.0.4/30"), ip_network("2001:db8::/64"))),

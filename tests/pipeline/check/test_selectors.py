@@ -1,12 +1,13 @@
 """What is proved of two selectors holds for all labels; and the usual cases are proved."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.check.selectors import disjoint, implies
 from pipeline.policy.selector import all_of, any_of, negate, parse
 
+PATIENT = settings(deadline=None, suppress_health_check=list(HealthCheck))
 VALUES = ("a", "b", "a-b", "")
 ATOMS = [
     *(f"{key} {op} '{value}'" for key in "xy" for op in ("==", "!=") for value in VALUES[:3]),
@@ -41,12 +42,14 @@ LABELS = [
 ]
 
 
+@PATIENT
 @given(SELECTORS, SELECTORS)
 def test_what_is_implied_is_satisfied_wherever_the_other_is(narrow, wide):
     assume(implies(narrow, wide))
     assert not [labels for labels in LABELS if narrow.matches(labels) and not wide.matches(labels)]
 
 
+@PATIENT
 @given(SELECTORS, SELECTORS)
 def test_what_is_disjoint_is_never_satisfied_together(one, other):
     assume(disjoint(one, other))

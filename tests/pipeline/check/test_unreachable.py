@@ -62,7 +62,7 @@ def hits(world: World, flow: CompleteFlow, direction: Direction) -> Iterator[tup
             yield policy, int(rule)
 
 
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=80)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=50)
 @given(repetitive_worlds(), st.integers())
 def test_no_flow_hits_what_is_called_unreachable(world, seed):
     claims = unreachable_in(world.policies)
