@@ -107,7 +107,8 @@ def _decided(verdict: VerdictSaid) -> str:
 def _way(way: WayExplained) -> Iterator[Line]:
     actions = ", ".join(f"{scope} {action}" for scope, action in way.actions.items())
     example = ", ".join(f"{key} {value or 'none'}" for key, value in way.example.items())
-    yield 2, Text(f"? {way.count:,} ways: {actions}; as with {example}", "yellow")
+    ways = "way" if way.count == 1 else "ways"
+    yield 2, Text(f"? {way.count:,} {ways}: {actions}; as with {example}", "yellow")
 
 
 def _explained(explained: Explained, everything: bool) -> Iterator[Line]:
@@ -131,7 +132,8 @@ def _tier(tier: TierExplained) -> Text:
 
 def _policy(policy: PolicyExplained, everything: bool) -> Iterator[Line]:
     staged = f", staged {policy.staged_action}" if policy.staged_action else ""
-    line = Text(f"{policy.policy}{staged} [{' '.join(policy.scopes) or 'in no scope'}]")
+    none = "takes its twin away when promoted" if policy.staged_action == "Delete" else "in no scope"
+    line = Text(f"{policy.policy}{staged} [{' '.join(policy.scopes) or none}]")
     if policy.selects == "depends":
         line.append(f" ? may select it: {policy.selector}, has {' or '.join(policy.has)}", "yellow")
     yield 2, line
