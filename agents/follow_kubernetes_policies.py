@@ -21,7 +21,6 @@ POLICY_KINDS = tuple(kind for kind in KINDS if kind.role == "policy")
 # Always served, and by Kubernetes itself: its listing tells the store's newest version.
 _NEWEST = "/apis/networking.k8s.io/v1/networkpolicies"
 _TRIES = 5
-_GIVEN = ("types", "policyTypes")
 # A change is read once it has been quiet for so long, and no later than so: `kubectl apply -f DIR` is many.
 _QUIET_SECONDS = 0.5
 _LONGEST_SECONDS = 2.0
@@ -68,7 +67,7 @@ class KubernetesPolicies:
         version = str((await self._api.get(_NEWEST, limit=1))["metadata"]["resourceVersion"])
         listings = await asyncio.gather(*(self._list(each, version) for each in served))
         objects = [
-            _as_written(each.manifest(found))
+            each.manifest(found)
             for each, listing in zip(served, listings, strict=True)
             for found in listing.objects
         ]
@@ -123,15 +122,6 @@ class KubernetesPolicies:
             )
             self._known[name] = version, loaded
         return _together([loaded for _, loaded in self._known.values()])
-
-
-def _as_written(item: Document) -> Document:
-    """An object without what Calico's admission puts into policies that are staged to delete, which may say
-    nothing but their tier: types, as into any that does not say them."""
-    spec = item.get("spec") or {}
-    if spec.get("stagedAction") != "Delete":
-        return item
-    return item | {"spec": {field: value for field, value in spec.items() if field not in _GIVEN}}
 
 
 def _of(metadata: Document) -> str:

@@ -121,7 +121,9 @@ class StagedGlobalPolicySpec(GlobalPolicySpec, Staged):
 
 
 def _only_deletes(spec: StagedPolicySpec | StagedGlobalPolicySpec) -> Iterable[Finding]:
-    beside = {name for name in spec.model_fields_set if getattr(spec, name)} - {"tier", "staged_action"}
+    # Types: Calico's admission gives them to every policy that does not say them.
+    beside = {name for name in spec.model_fields_set if getattr(spec, name)}
+    beside -= {"tier", "types", "staged_action"}
     if spec.staged_action == "Delete" and beside:
         yield ("stagedAction",), "Delete leaves nothing else to say but the tier"
 

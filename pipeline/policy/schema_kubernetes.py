@@ -155,7 +155,7 @@ class StagedNetworkPolicySpec(NetworkPolicySpec):
     def checks(self) -> Iterable[Finding]:
         yield from super().checks()
         beside = {name for name in self.model_fields_set if getattr(self, name)} - {"staged_action"}
-        if self.staged_action == "Delete" and beside - {"pod_selector"}:
+        if self.staged_action == "Delete" and beside - {"pod_selector", "policy_types"}:
             yield ("stagedAction",), "Delete leaves nothing else to say"
 
 
