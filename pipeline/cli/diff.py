@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.in_force import InForce
-from pipeline.cli.sources import IN_FORCE, Source, SourceError, read_source
+from pipeline.cli.sources import IN_FORCE, Source, SourceError, read_whole
 from pipeline.cli.worlds import FACTS_HELP, beside_each, read_facts
 from pipeline.diff.as_text import render
 from pipeline.diff.report import Difference
@@ -46,7 +46,7 @@ def diff(
     sends to it is never policed, and not asked about. Exit code 0: both permit the same; 1: they do not.
     """
     console = Console(stderr=True)
-    sources = [_read(name, in_force, console) for name in (base, head)]
+    sources = [read_whole(name, in_force, console) for name in (base, head)]
     facts = read_facts(facts_from or ((IN_FORCE,) if IN_FORCE in (base, head) else ()), in_force)
     before, after = (
         Stand(own.name, own.policies, _known(own, other, facts))
@@ -61,14 +61,6 @@ def diff(
         render(found, Console(), rows)
     if not found.same:
         raise SystemExit(DIFFERENT)
-
-
-def _read(name: str, in_force: InForce, console: Console) -> Source:
-    source = read_source(name, in_force)
-    source.loaded.require()
-    for warning in source.loaded.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    return source
 
 
 def _known(own: Source, other: Source, facts: Facts) -> Facts:

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from pipeline.cli.in_force import InForce
-from pipeline.cli.sources import IN_FORCE, Source, read_source
+from pipeline.cli.sources import IN_FORCE, read_whole
 from pipeline.cli.times import Moment
 from pipeline.cli.worlds import FACTS_HELP, beside_each, read_facts
 from pipeline.explain.as_text import render
@@ -97,7 +97,7 @@ def explain(
     if len(ways) != 1 or (bool(source) != bool(dest)):
         raise click.UsageError("name one flow: by --from and --to, by --flow FILE:LINE, or by --id")
     console = Console(stderr=True)
-    read = [_read(name, in_force, console) for name in sources]
+    read = [read_whole(name, in_force, console) for name in sources]
     is_of_cluster = document is not None or IN_FORCE in sources
     facts = read_facts(facts_from or ((IN_FORCE,) if is_of_cluster else ()), in_force)
     worlds = [World(each.name, each.policies, own) for each, own in beside_each(read, facts)]
@@ -114,14 +114,6 @@ def explain(
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
     else:
         render(found, Console(), everything=everything)
-
-
-def _read(name: str, in_force: InForce, console: Console) -> Source:
-    source = read_source(name, in_force)
-    source.loaded.require()
-    for warning in source.loaded.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    return source
 
 
 def _all(worlds: list[World]) -> Facts:

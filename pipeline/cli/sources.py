@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich.console import Console
+
 from pipeline.cli.in_force import InForce
 from pipeline.facts import Facts
 from pipeline.git import read_tree
@@ -50,6 +52,15 @@ def read_source(text: str, in_force: InForce) -> Source:
     loaded = load_texts(tree.files)
     links = (Problem(name, 1, "file", "is a link or a submodule: not followed") for name in tree.links)
     return Source(text, replace(loaded, warnings=(*loaded.warnings, *links)), tree.commit)
+
+
+def read_whole(text: str, in_force: InForce, console: Console) -> Source:
+    """The same, where all of it can be used; warnings go to the console. Raises ManifestError, too."""
+    source = read_source(text, in_force)
+    source.loaded.require()
+    for warning in source.loaded.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+    return source
 
 
 def facts_of(sources: Iterable[Source]) -> Facts:

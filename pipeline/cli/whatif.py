@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.in_force import InForce
 from pipeline.cli.inputs import say_rejects
-from pipeline.cli.sources import HELP, IN_FORCE, Source, SourceError, read_source
+from pipeline.cli.sources import HELP, IN_FORCE, SourceError, read_whole
 from pipeline.cli.times import Moment
 from pipeline.cli.worlds import FACTS_HELP, beside_each, read_facts
 from pipeline.flow import Message
@@ -106,7 +106,7 @@ def whatif(
     """
     console = Console(stderr=True)
     names, flows = _split(sources, is_promoting=bool(promoted), is_recorded=since is not None)
-    read = [_read(name, in_force, console) for name in names]
+    read = [read_whole(name, in_force, console) for name in names]
     is_of_cluster = since is not None or IN_FORCE in names
     facts = read_facts(facts_from or ((IN_FORCE,) if is_of_cluster else ()), in_force)
     worlds = [World(source.policies, own) for source, own in beside_each(read, facts)]
@@ -137,14 +137,6 @@ def _split(
     if not is_recorded and not flows:
         raise click.UsageError("no flows: name files, or read Elasticsearch by --since 7d")
     return names, flows
-
-
-def _read(name: str, in_force: InForce, console: Console) -> Source:
-    source = read_source(name, in_force)
-    source.loaded.require()
-    for warning in source.loaded.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
-    return source
 
 
 def _questions(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from pipeline.facts import Facts
-from pipeline.policy.facts_resources import EndpointSlice, HostEndpoint, Namespace, Pod, ServiceAccount
+from pipeline.policy.facts_resources import EndpointSlice, Fact, HostEndpoint, Namespace, Pod, ServiceAccount
 from pipeline.policy.policies import ANY_ENTITY, EntityMatch, Policies, Policy, PolicyKey, Rule
 from pipeline.policy.selector import ALL
 from tests.pipeline.match.strategies import (
@@ -40,14 +40,14 @@ def pods(draw: st.DrawFn, number: int) -> Pod:
         labels=known,
         service_account=draw(st.sampled_from(tuple(ACCOUNTS))),
         ips=(IPS[number],),
-        ports=tuple(tuple(port) for port in ports),
+        ports=tuple((name, protocol, port) for name, protocol, port in ports),
     )
 
 
 @st.composite
 def facts(draw: st.DrawFn) -> Facts:
     """Two to four pods, perhaps a host, two services."""
-    known: list[object] = [Namespace(name, labels) for name, labels in NAMESPACES.items()]
+    known: list[Fact] = [Namespace(name, labels) for name, labels in NAMESPACES.items()]
     known += [ServiceAccount(ns, name, labels) for ns in NAMESPACES for name, labels in ACCOUNTS.items()]
     known += [draw(pods(number)) for number in range(draw(st.integers(2, 4)))]
     if draw(st.booleans()):

@@ -14,7 +14,7 @@ from pipeline.diff.run import Stand, compare_stands, differ
 from pipeline.diff.traffic import Traffic
 from pipeline.facts import Facts
 from pipeline.match.reference import CompleteFlow, LabelledSet, Party, decide
-from pipeline.policy.policies import Policies
+from pipeline.policy.policies import Direction, Policies
 from pipeline.resolve import Resolver
 from tests.pipeline.diff.clusters import edits, facts, swaps
 
@@ -50,7 +50,7 @@ def permitted(policies: Policies, known: Facts, endpoints: list[Known]) -> Itera
             if (protocol, source.address.version) in ((1, 6), (58, 4)):
                 continue
             flow = CompleteFlow(source, dest, protocol, source_port, port)
-            ends = [("egress", s), ("ingress", d)]
+            ends: list[tuple[Direction, int]] = [("egress", s), ("ingress", d)]
             if all(
                 decide(policies, sets, resolved.slices, flow, direction, "enforced").action == "allow"
                 for direction, place in ends
@@ -63,7 +63,7 @@ def found(compared: Compared, traffic: list[Traffic], change: str) -> set[tuple[
     """The same for what is said to change."""
     rest = next(each.protocol for each in traffic if each.is_rest)
     named = {each.protocol for each in traffic}
-    points = set()
+    points: set[tuple[object, ...]] = set()
     for group in compared.groups:
         assert group.change != "unclear"
         if group.change == change:
