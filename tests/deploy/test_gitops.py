@@ -63,12 +63,12 @@ def scripts() -> list[str]:
     return [*steps, *lines, *hooks]
 
 
-FLOWTIER = [line for line in scripts() if line.startswith("flowtier ")]
+FLOWTIER = [found for line in scripts() for found in re.findall(r"\bflowtier .*", line)]
 
 
 @pytest.mark.parametrize("line", FLOWTIER)
 def test_a_command_that_ci_runs_is_there_with_its_options(line) -> None:
-    _, name, *arguments = shlex.split(line.partition(" > ")[0].replace("$CI", "CI").replace("$BASE", "base"))
+    _, name, *arguments = shlex.split(line.partition(" > ")[0].replace("$", ""))
     (command,) = (each for each in COMMANDS if each.name == name)
     with click.Context(command) as context:
         command.parse_args(context, arguments)  # raises click's UsageError
@@ -78,6 +78,7 @@ def test_ci_checks_and_asks_what_if_on_both_and_posts_the_markdown() -> None:
     for file in (WORKFLOW, PIPELINE):
         text = file.read_text()
         assert "flowtier check calico --facts cluster" in text
+        assert re.search(r'flowtier check calico --as "\$[A-Z_]+" --base "', text)
         assert re.search(r"flowtier whatif .* > whatif\.md", text)
         assert re.search(r"(--body-file |body@)whatif\.md", text)
 
