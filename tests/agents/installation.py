@@ -89,7 +89,8 @@ class Worker:
     @property
     def address(self) -> str:
         """Of its /health, as its log tells."""
-        said = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        whole, _, _ = self.log.read_text().rpartition("\n")  # the last line may be half written
+        said = (json.loads(line) for line in whole.splitlines() if line.startswith("{"))
         ports = [each["address"][1] for each in said if "address" in each]
         return f"http://127.0.0.1:{ports[0]}" if ports else ""
 
