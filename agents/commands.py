@@ -69,11 +69,12 @@ def ship(file: Path, *, follow: bool) -> None:
 
 class StatusReport(msgspec.Struct, frozen=True):
     """What `--json` tells: the revision that was published last (None: none, or `problem` says why it cannot
-    be read), and what each worker said last."""
+    be read), and what each worker had said last at a time, seconds since the epoch."""
 
     revision: Revision | None
     problem: str | None
     workers: list[Heartbeat]
+    at: float
 
 
 @click.command()
@@ -91,20 +92,22 @@ def status(*, as_json: bool) -> None:
     for title in ("worker", "revision", "lag", "partitions", "last seen", "health"):
         table.add_column(title, overflow="fold")
     for heartbeat in report.workers:
-        table.add_row(*_row(heartbeat, time.time() - heartbeat.at, settings.worker.status_seconds))
+        table.add_row(*_row(heartbeat, report.at - heartbeat.at, settings.worker.status_seconds))
     Console().print(table if report.workers else "No worker has reported yet: flowtier worker starts one.")
 
 
 def _status(settings: Settings) -> StatusReport:
-    workers = read_workers(settings)
+    revision, problem = None, None
     try:
         record = newest_record(settings)
         revision = None if record is None else revisions.decode(record)
     except RevisionError as error:
-        return StatusReport(None, f"{error}: publish again", workers)
+        problem = f"{error}: publish again"
     except ReachError as error:  # who may not read the policies sees the workers still
-        return StatusReport(None, str(error), workers)
-    return StatusReport(revision, None, workers)
+        problem = str(error)
+    # Last: a heartbeat is old within a second or two.
+    workers = read_workers(settings)
+    return StatusReport(revision, problem, workers, time.time())
 
 
 def _in_force(revision: Revision | None) -> str:
