@@ -48,8 +48,9 @@ def logging_config(logs: Logs) -> dict[str, Any]:
         },
         "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["lines"], "level": logs.level.upper()},
-        # It tells of every request, which only who asks for everything wants to know.
-        "loggers": {"elastic_transport": {"level": _QUIETER.get(logs.level, logs.level.upper())}},
+        # It tells of every request, which only who asks for everything wants to know. Not its parent: loggers
+        # below one that is named here forget to keep to themselves what they send, secrets too.
+        "loggers": {"elastic_transport.transport": {"level": _QUIETER.get(logs.level, logs.level.upper())}},
     }
 
 

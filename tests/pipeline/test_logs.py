@@ -89,3 +89,9 @@ def test_single_requests_are_told_of_only_where_everything_is(lines, level, told
     written = lines(level=level)
     logging.getLogger("elastic_transport.transport").info("GET /")
     assert ("GET /" in written()) is told
+
+
+def test_what_is_sent_to_elasticsearch_is_never_logged(lines):
+    written = lines(level="debug")
+    logging.getLogger("elastic_transport.node").debug("> Authorization: Basic YW5u")
+    assert "Authorization" not in written()
