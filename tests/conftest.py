@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
 import pytest
 from confluent_kafka import Producer
@@ -21,10 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
         servers.control()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Gives tests the group that xdist 3.8 writes where pytest 9.2 does not look for it any more: without
     it every test is one of its own, and each process starts the servers of every module."""
+    yield
     for item in items:
         grouped = getattr(item, "_nodeid", None)
         if grouped:

@@ -10,6 +10,7 @@ from tests import servers
 from tests.agents.installation import Installation
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a module run in one process, else each process would start that module's servers."""
     for item in items:
