@@ -20,6 +20,7 @@ BENCHMARKS = (
     "storage",
     "recommending",
     "whatif",
+    "whatif_recorded",
     "dashboards",
 )
 
