@@ -23,7 +23,6 @@ from pipeline.process import process
 from tests.agents.installation import ALLOW_ALL, Installation, flow, lines
 
 FLOWS = 12_000
-NOW = int(time.time()) // 300 * 300
 DENY_ONE_PORT = """
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
@@ -50,15 +49,21 @@ def index(installation: Installation, search: AsyncElasticsearch) -> Callable[..
     return write_all
 
 
+def span() -> tuple[float, float]:
+    """Around the flows of this moment."""
+    return time.time() - 900, time.time() + 900
+
+
 def numbers(pages: list[list[Message]]) -> list[int]:
     return sorted(orjson.loads(message.value or b"")["bytes_in"] for page in pages for message in page)
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_every_flow_of_the_time_is_read_once(installation, index, at_once) -> None:
-    before = flow(FLOWS) | {"start_time": NOW - 1_000, "end_time": NOW - 900}
+    before = flow(FLOWS)
+    before |= {name: before[name] - 1_200 for name in ("start_time", "end_time")}
     await index([*(flow(number) for number in range(FLOWS)), before])
-    found = list(recorded_flows(installation.settings, NOW - 600, NOW + 600, at_once))
+    found = list(recorded_flows(installation.settings, *span(), at_once))
     assert numbers(found) == list(range(FLOWS))
     assert len(found) >= 3
 
@@ -66,7 +71,7 @@ async def test_every_flow_of_the_time_is_read_once(installation, index, at_once)
 async def test_a_flow_is_read_as_its_node_wrote_it(installation, index) -> None:
     written = flow(1, num_flows_started=7)
     await index([written])
-    ((message,),) = recorded_flows(installation.settings, NOW - 600, NOW + 600, 1)
+    ((message,),) = recorded_flows(installation.settings, *span(), 1)
     read = orjson.loads(message.value or b"")
     assert read.items() >= written.items()
     assert "verdict" not in read
@@ -75,7 +80,7 @@ async def test_a_flow_is_read_as_its_node_wrote_it(installation, index) -> None:
 
 async def test_what_is_written_while_one_reads_is_not_seen(installation, index) -> None:
     await index([flow(number) for number in range(FLOWS)])
-    pages = recorded_flows(installation.settings, NOW - 600, NOW + 600, 1)
+    pages = recorded_flows(installation.settings, *span(), 1)
     first = next(pages)
     await index([flow(number) for number in range(FLOWS, FLOWS + 10)], offset=1)
     assert numbers([first, *pages]) == list(range(FLOWS))
@@ -83,12 +88,12 @@ async def test_what_is_written_while_one_reads_is_not_seen(installation, index) 
 
 async def test_a_cluster_without_flows_is_told_of(installation) -> None:
     with pytest.raises(ReachError, match=rf"no flows of this cluster: .*flowtier_flows\.{installation.name}"):
-        list(recorded_flows(installation.settings, 0, NOW, 2))
+        list(recorded_flows(installation.settings, *span(), 2))
 
 
 async def test_an_elasticsearch_that_ends_in_the_middle_is_one_sentence(installation, index, search) -> None:
     await index([flow(number) for number in range(FLOWS)])
-    pages = recorded_flows(installation.settings, NOW - 600, NOW + 600, 1)
+    pages = recorded_flows(installation.settings, *span(), 1)
     next(pages)
     for name in await search.indices.get(index=f"flowtier_flows.{installation.name}.*"):
         await search.indices.delete(index=name)
