@@ -47,7 +47,7 @@ def diff(
     """
     console = Console(stderr=True)
     sources = [read_whole(name, in_force, console) for name in (base, head)]
-    facts = read_facts(facts_from or ((IN_FORCE,) if IN_FORCE in (base, head) else ()), in_force)
+    facts = read_facts(facts_from, in_force, of_cluster=IN_FORCE in (base, head))
     before, after = (
         Stand(own.name, own.policies, _known(own, other, facts))
         for own, other in (sources, reversed(sources))

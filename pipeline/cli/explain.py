@@ -98,8 +98,7 @@ def explain(
         raise click.UsageError("name one flow: by --from and --to, by --flow FILE:LINE, or by --id")
     console = Console(stderr=True)
     read = [read_whole(name, in_force, console) for name in sources]
-    is_of_cluster = document is not None or IN_FORCE in sources
-    facts = read_facts(facts_from or ((IN_FORCE,) if is_of_cluster else ()), in_force)
+    facts = read_facts(facts_from, in_force, of_cluster=document is not None or IN_FORCE in sources)
     worlds = [World(each.name, each.policies, own) for each, own in beside_each(read, facts)]
     if source and dest:
         number, of_port = port or (None, "")

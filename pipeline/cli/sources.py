@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.cli.in_force import InForce
+from pipeline.cli.inputs import require
 from pipeline.facts import Facts
 from pipeline.git import read_tree
 from pipeline.policy.load import Loaded, load_paths, load_texts
@@ -57,9 +58,7 @@ def read_source(text: str, in_force: InForce) -> Source:
 def read_whole(text: str, in_force: InForce, console: Console) -> Source:
     """The same, where all of it can be used; warnings go to the console. Raises ManifestError, too."""
     source = read_source(text, in_force)
-    source.loaded.require()
-    for warning in source.loaded.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
+    require(source.loaded, console)
     return source
 
 

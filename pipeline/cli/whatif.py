@@ -107,8 +107,7 @@ def whatif(
     console = Console(stderr=True)
     names, flows = _split(sources, is_promoting=bool(promoted), is_recorded=since is not None)
     read = [read_whole(name, in_force, console) for name in names]
-    is_of_cluster = since is not None or IN_FORCE in names
-    facts = read_facts(facts_from or ((IN_FORCE,) if is_of_cluster else ()), in_force)
+    facts = read_facts(facts_from, in_force, of_cluster=since is not None or IN_FORCE in names)
     worlds = [World(source.policies, own) for source, own in beside_each(read, facts)]
     questions = list(_questions(names, worlds, promoted, each=each))
     batches = read_blocks(flows) if since is None else in_force.flows(since, until or time.time(), jobs)

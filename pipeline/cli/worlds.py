@@ -16,8 +16,10 @@ FACTS_HELP = (
 )
 
 
-def read_facts(names: Sequence[str], in_force: InForce) -> Facts:
-    """The facts of all these sources together."""
+def read_facts(asked: Sequence[str], in_force: InForce, *, of_cluster: bool) -> Facts:
+    """The facts of all the sources that are asked for; of none, those in force where it is `of_cluster`: what
+    else is asked about comes from there."""
+    names = asked or ((IN_FORCE,) if of_cluster else ())
     facts = in_force.facts() if IN_FORCE in names else Facts()
     for name in names:
         if name != IN_FORCE:
