@@ -1,54 +1,62 @@
 """The `flowtier` command: the list of its commands, and errors worded for who typed it."""
 
 import sys
+from functools import cached_property
+from pkgutil import resolve_name
+from typing import Any, override
 
 import click
 
-from agents.commands import ship, status, worker
-from agents.dashboards_commands import dashboards
-from agents.in_force import TopicsInForce
-from agents.known_recommendations import RecommendationsError
-from agents.kubernetes_errors import KubernetesError
-from agents.publish import PublishError
-from agents.publish_commands import publish
-from agents.reach import ReachError
-from agents.recommendations_commands import recommendations
-from agents.rejects_commands import rejects
-from agents.replay_rejects import RejectsError
-from agents.ship_flows import ShipError
-from agents.topics import TopicError
-from agents.watch_commands import watch
-from pipeline.changes import WatchError
-from pipeline.cli.can_i import can_i
-from pipeline.cli.check import check
-from pipeline.cli.diff import diff
-from pipeline.cli.enforce import enforce
-from pipeline.cli.explain import explain
-from pipeline.cli.judge import judge
-from pipeline.cli.recommend import recommend
-from pipeline.cli.settings import settings
-from pipeline.cli.sources import SourceError
-from pipeline.cli.whatif import whatif
-from pipeline.explain.typed import FlowError
-from pipeline.git import GitError
-from pipeline.policy.edit_layout import EditError
-from pipeline.policy.problems import ManifestError
-from pipeline.settings import SettingsError
-from pipeline.whatif.run import JobsError
+from pipeline.user_error import UserError
 
-COMMANDS = (
-    *(judge, whatif, recommend, publish, worker, ship, status, watch),
-    *(rejects, recommendations, dashboards, settings, check, enforce, can_i, diff, explain),
-)
-# What the person who typed the command can do something about: said in words, without a traceback.
-MISTAKES = (
-    *(SettingsError, ManifestError, TopicError, PublishError),
-    *(ShipError, RejectsError, RecommendationsError, ReachError, WatchError),
-    *(KubernetesError, SourceError, GitError, EditError, FlowError, JobsError),
-)
+# Each is imported when it is asked for: all of them together take a second.
+COMMANDS = {
+    "judge": "pipeline.cli.judge:judge",
+    "whatif": "pipeline.cli.whatif:whatif",
+    "check": "pipeline.cli.check:check",
+    "diff": "pipeline.cli.diff:diff",
+    "explain": "pipeline.cli.explain:explain",
+    "can-i": "pipeline.cli.can_i:can_i",
+    "enforce": "pipeline.cli.enforce:enforce",
+    "recommend": "pipeline.cli.recommend:recommend",
+    "settings": "pipeline.cli.settings:settings",
+    "publish": "agents.publish_commands:publish",
+    "worker": "agents.commands:worker",
+    "ship": "agents.commands:ship",
+    "status": "agents.commands:status",
+    "watch": "agents.watch_commands:watch",
+    "rejects": "agents.rejects_commands:rejects",
+    "recommendations": "agents.recommendations_commands:recommendations",
+    "dashboards": "agents.dashboards_commands:dashboards",
+}
 
 
-@click.group(commands=COMMANDS)
+class Commands(click.Group):
+    """The commands by their names."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = COMMANDS.get(cmd_name)
+        command: click.Command | None = resolve_name(place) if place else None
+        return command
+
+
+class InForceWhenAsked:
+    """The cluster's servers, for commands that may ask them; what speaks to them is imported only then."""
+
+    @cached_property
+    def _topics(self) -> Any:
+        return resolve_name("agents.in_force:TopicsInForce")()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._topics, name)
+
+
+@click.command(cls=Commands)
 @click.version_option(package_name="flowtier")
 def group() -> None:
     """What network policies do to real traffic, before and after they are enforced."""
@@ -57,7 +65,7 @@ def group() -> None:
 def main() -> None:
     """Run a command; a mistake of the user's gives exit code 2."""
     try:
-        group(obj=TopicsInForce())
-    except MISTAKES as error:
+        group(obj=InForceWhenAsked())
+    except UserError as error:
         click.echo(f"flowtier: {error}", err=True)
         sys.exit(2)

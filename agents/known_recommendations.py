@@ -13,12 +13,13 @@ from agents.topics import Topics
 from agents.whole_topic import WholeTopic, text
 from pipeline.recommend.recommendation import VERSION, Decision, Recommendation
 from pipeline.settings import Settings
+from pipeline.user_error import UserError
 
 _SEE = "`flowtier recommendations list` shows all there are"
 _NEAR = 3  # names that are told of where one is wrong
 
 
-class RecommendationsError(RuntimeError):
+class RecommendationsError(UserError):
     """Recommendations that cannot be read or decided on; the message says why and what to do."""
 
 

@@ -1,7 +1,9 @@
 """What goes wrong between us and a Kubernetes API, told apart by what helps."""
 
+from pipeline.user_error import UserError
 
-class KubernetesError(RuntimeError):
+
+class KubernetesError(UserError):
     """A Kubernetes API that cannot be used as asked; the message says which, why and what to do."""
 
 

@@ -20,9 +20,10 @@ from pipeline.policy.resources import canonical_json
 from pipeline.policy.revision import to_policies
 from pipeline.revisions import Origin, Resources, Revision, RevisionError, Shelf
 from pipeline.settings import Settings
+from pipeline.user_error import UserError
 
 
-class PublishError(RuntimeError):
+class PublishError(UserError):
     """A publish that is refused, or that Kafka did not take; the message says why and what to do."""
 
 

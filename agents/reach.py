@@ -5,13 +5,15 @@ import socket
 import ssl
 from typing import NamedTuple
 
+from pipeline.user_error import UserError
+
 _TIMEOUT = 3.0
 _ALERT_SECONDS = 0.5  # a server that wants a client certificate says so only after the handshake
 # OpenSSL's codes for a certificate that is not what we asked for.
 _HOST_MISMATCH, _IP_MISMATCH, _EXPIRED, _NOT_YET = 62, 64, 10, 9
 
 
-class ReachError(RuntimeError):
+class ReachError(UserError):
     """A server that does not answer, or refuses us; the message says which, why and where to look."""
 
 

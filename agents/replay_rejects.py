@@ -13,12 +13,13 @@ from agents.topics import Topics
 from agents.transactions import Record, Transactions
 from pipeline import kept_rejects
 from pipeline.settings import Settings
+from pipeline.user_error import UserError
 
 _CHUNK_MESSAGES = 1_000
 _CHUNK_BYTES = 4 * 2**20
 
 
-class RejectsError(RuntimeError):
+class RejectsError(UserError):
     """Rejects that cannot be read or replayed; the message says why and what to do."""
 
 

@@ -18,6 +18,7 @@ from agents.transactions import OPEN_SECONDS, Record, Transactions
 from agents.whole_topic import WholeTopic, text
 from pipeline import metrics
 from pipeline.settings import Settings
+from pipeline.user_error import UserError
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ _DAY = 86_400
 _TAKEN_OVER = "another shipper has taken over node {node}: this one ends"
 
 
-class ShipError(RuntimeError):
+class ShipError(UserError):
     """The shipper cannot go on; the message says why."""
 
 

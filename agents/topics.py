@@ -11,6 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 from agents.kafka_log import LOG
 from agents.reach_kafka import list_topics
 from pipeline.settings import Settings
+from pipeline.user_error import UserError
 
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
@@ -18,7 +19,7 @@ _TIMEOUT = 10.0
 _POLL_SECONDS = 0.05
 
 
-class TopicError(RuntimeError):
+class TopicError(UserError):
     """Topics that cannot be used as they are; the message says which, why and what to do."""
 
 

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from pipeline.user_error import UserError
+
 type Kind = Literal["edges_denied", "disagreement_rises", "unknown_rises"]
 type Pair = tuple[str, str]  # a staged policy, and the hash of an edge that it alone would deny
 
@@ -18,7 +20,7 @@ _SENTENCES: Mapping[str, str] = {
 NAMED_EDGES, _SHOWN_EDGES = 20, 3
 
 
-class WatchError(RuntimeError):
+class WatchError(UserError):
     """What ends watching; the message says why and what to do."""
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipeline.policy.load import SUFFIXES
+from pipeline.user_error import UserError
 
 _FILE, _LINK, _MODULE = "10", "12", "16"  # how the modes of blobs, symbolic links and submodules begin
 
 
-class GitError(ValueError):
+class GitError(UserError):
     """A revision that cannot be read; the message says why and what to do."""
 
 

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from pipeline.user_error import UserError
+
 PREFIX = "FLOWTIER_"
 # Names that Kafka and its clients take.
 NAME = r"^[a-zA-Z0-9._-]{1,200}$"
@@ -15,7 +17,7 @@ Positive = Annotated[int, Field(gt=0)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError):
     """Settings that cannot be used; the message has one line for each, by the name to change."""
 
 

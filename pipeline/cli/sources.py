@@ -14,12 +14,13 @@ from pipeline.policy.load import Loaded, load_paths, load_texts
 from pipeline.policy.policies import Policies
 from pipeline.policy.problems import Problem
 from pipeline.policy.revision import to_policies
+from pipeline.user_error import UserError
 
 IN_FORCE = "cluster"
 HELP = "a directory, a git revision (origin/main:policies), or `cluster` for the revision in force"
 
 
-class SourceError(ValueError):
+class SourceError(UserError):
     """A source that cannot be read; the message says why and what to do."""
 
 

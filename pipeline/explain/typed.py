@@ -8,13 +8,14 @@ from typing import Any
 from pipeline.addresses import REGIONS, network_of
 from pipeline.facts import Facts
 from pipeline.policy.facts_resources import Pod
+from pipeline.user_error import UserError
 from pipeline.workload import workload_of
 
 WORDS = {"public": "pub", "private": "pvt"} | {region: region for region in REGIONS}
 NEAREST = 4
 
 
-class FlowError(ValueError):
+class FlowError(UserError):
     """A flow that cannot be asked about; the message says why and what to do."""
 
 

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from pipeline.policy.problems import Location, path
+from pipeline.user_error import UserError
 
 BY_HAND = "it is written in a way that only its author can change: do it by hand"
 
 
-class EditError(ValueError):
+class EditError(UserError):
     """An edit that is not made; the message says why and what to do."""
 
 

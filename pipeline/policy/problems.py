@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self, override
 
+from pipeline.user_error import UserError
+
 type Location = tuple[str | int, ...]
 type Finding = tuple[Location, str]
 
@@ -22,7 +24,7 @@ class Problem:
         return f"{self.file}:{self.line}: {self.field}: {self.reason}"
 
 
-class ManifestError(ValueError):
+class ManifestError(UserError):
     """Manifests that cannot be used; `problems` are all that was found wrong."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -13,11 +13,12 @@ from pipeline.facts import Facts
 from pipeline.flow import Message
 from pipeline.judge import Judge
 from pipeline.policy.policies import Policies
+from pipeline.user_error import UserError
 from pipeline.whatif.changes import Found
 from pipeline.whatif.compare import Comparison, Judged
 
 
-class JobsError(RuntimeError):
+class JobsError(UserError):
     """One of several processes ended before its time."""
 
 

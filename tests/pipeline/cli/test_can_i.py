@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from agents.cli import MISTAKES
 from pipeline.cli.can_i import can_i
 from pipeline.cli.can_i_report import CanI, Matrix
+from pipeline.user_error import UserError
 
 MANIFESTS = str(Path(__file__).parents[2] / "cases" / "rbac" / "tiers" / "manifests.yaml")
 DEVELOPER = ["--as", "ann", "--group", "shop-developers"]
@@ -139,11 +139,11 @@ def test_rbac_that_cannot_be_used_is_a_mistake(content, says, tmp_path) -> None:
     if content:
         (tmp_path / "rbac.yaml").write_text(content)
     done = run("get", "np:shop/x", "--as", "ann", rbac=str(tmp_path / "rbac.yaml"))
-    assert isinstance(done.exception, MISTAKES)
+    assert isinstance(done.exception, UserError)
     assert says in str(done.exception)
 
 
 def test_what_is_published_has_no_rbac() -> None:
     done = run("get", "np:shop/x", "--as", "ann", rbac="cluster")
-    assert isinstance(done.exception, MISTAKES)
+    assert isinstance(done.exception, UserError)
     assert "no RBAC is published" in str(done.exception)

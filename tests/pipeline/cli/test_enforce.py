@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agents.cli import MISTAKES
 from pipeline.cli.enforce import enforce
 from pipeline.policy.edit_write import WriteError, write_files
 from pipeline.policy.load import load_paths
+from pipeline.user_error import UserError
 from tests.pipeline.test_cases import CASES as JUDGED
 from tests.pipeline.test_cases import verdicts_of
 
@@ -34,7 +34,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
         done = CliRunner().invoke(enforce, [*arguments, "--in", "."])
     finally:
         os.chdir(before)
-    if isinstance(done.exception, MISTAKES):
+    if isinstance(done.exception, UserError):
         return 2, f"flowtier: {done.exception}\n", ""
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.output, done.stdout

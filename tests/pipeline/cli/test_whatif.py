@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from agents.cli import MISTAKES
 from agents.in_force import TopicsInForce
 from deploy.demo.generate import INTERVAL, SEED, window_until, write_sample
 from pipeline.cli.whatif import whatif
+from pipeline.user_error import UserError
 from tests.benchmarks.inputs import LONG_AGO
 from tests.pipeline.test_git import git
 
@@ -26,7 +26,7 @@ def run(*arguments: str | Path) -> Result:
 def mistake(*arguments: str | Path) -> str:
     """What is said to whom it may concern, with exit code 2."""
     done = run(*arguments)
-    if isinstance(done.exception, MISTAKES):
+    if isinstance(done.exception, UserError):
         return str(done.exception)
     assert done.exit_code == 2, done.output
     return done.stderr
