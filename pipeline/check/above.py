@@ -42,11 +42,11 @@ def _enforced_name(key: PolicyKey) -> bytes:
 
 @dataclass(slots=True)
 class Group:
-    """Policies of one selector, and their rules by what they ask of the peer."""
+    """Policies of one selector, and their rules by the one port, if any, and by what they ask of the peer."""
 
     selector: Selector
     policies: list[Policy] = field(default_factory=list)
-    rules: dict[Hashable, list[Standing]] = field(default_factory=dict)
+    rules: dict[int | None, dict[Hashable, list[Standing]]] = field(default_factory=dict)
 
 
 class Above:
@@ -79,8 +79,9 @@ class Above:
         group.policies.append(policy)
         for one in standing:
             if one.rule.action != "log":
+                port = _only_port(one.rule)
                 for anchor in _peer_anchors(peer(one.rule, direction)):
-                    group.rules.setdefault(anchor, []).append(one)
+                    group.rules.setdefault(port, {}).setdefault(anchor, []).append(one)
 
     def groups_for(self, selector: Selector) -> list[Group]:
         """The groups that select all that the selector does."""
@@ -93,11 +94,15 @@ class Above:
         return found
 
     def rules_in(self, groups: Iterable[Group], rule: Rule, direction: Direction) -> Iterator[Standing]:
-        """Their rules, those alone whose peers may be all that the rule's are."""
+        """Their rules, those alone whose peers and ports may be all that the rule's are."""
         anchors = [*_sought(peer(rule, direction).selector), BY_ADDRESS]
+        ports = dict.fromkeys((None, _only_port(rule)))
         for group in groups:
-            for anchor in anchors:
-                yield from group.rules.get(anchor, ())
+            for port in ports:
+                by_anchor = group.rules.get(port)
+                if by_anchor:
+                    for anchor in anchors:
+                        yield from by_anchor.get(anchor, ())
 
 
 def peer(rule: Rule, direction: Direction) -> EntityMatch:
@@ -127,6 +132,13 @@ def _sought(selector: Selector | None) -> Iterable[Hashable]:
     sought = [(), *((atom.key,) for atom in atoms)]
     sought += [(atom.key, value) for atom in atoms for value in atom.values]
     return tuple(dict.fromkeys((namespace, *place) for namespace in namespaces for place in sought))
+
+
+def _only_port(rule: Rule) -> int | None:
+    """The port to which all that the rule matches goes: it covers no rule of another one, nor of several."""
+    to = rule.destination
+    ports = {port for span in to.ports for port in span}
+    return ports.pop() if len(ports) == 1 and not to.named_ports else None
 
 
 def _peer_anchors(match: EntityMatch) -> Iterable[Hashable]:

@@ -33,7 +33,8 @@ def implies(narrow: Selector, wide: Selector) -> bool:
         return all(implies(part, wide) for part in narrow.operands)
     if isinstance(wide, Everything):
         return True
-    near = [part for part in conjuncts(narrow) if not wide.keys().isdisjoint(part.keys())]
+    keys = wide.keys()
+    near = [part for part in conjuncts(narrow) if not keys.isdisjoint(part.keys())]
     if wide in near or not near:  # what else everything or nothing satisfies nobody writes
         return bool(near)
     if isinstance(wide, Atom) and all(isinstance(part, Atom) for part in near):
@@ -47,6 +48,7 @@ def disjoint(first: Selector, second: Selector) -> bool:
     return not _satisfiable_with(first, second, negated=False)
 
 
+@lru_cache(maxsize=1 << 18)
 def conjuncts(selector: Selector) -> tuple[Selector, ...]:
     """The parts that must all hold."""
     if isinstance(selector, Combined) and not selector.ends_on:

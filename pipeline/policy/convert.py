@@ -1,6 +1,7 @@
 """Calico policies as manifests ▸ plain policies with rewritten selectors (CALICO.md §2.4, §2.5, §3.1)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from pipeline.policy import schema_calico as calico
 from pipeline.policy import schema_rules as rules
@@ -157,23 +158,24 @@ def entity(written: rules.EntityRule, namespace: str) -> EntityMatch:
 
 def ranges(ports: Sequence[tuple[int, int] | str]) -> tuple[tuple[int, int], ...]:
     """The numeric ones of ports."""
-    return tuple(item for item in ports if isinstance(item, tuple))
+    return tuple([item for item in ports if isinstance(item, tuple)])
 
 
 def names(ports: Sequence[tuple[int, int] | str]) -> tuple[str, ...]:
     """The named ones of ports."""
-    return tuple(item for item in ports if isinstance(item, str))
+    return tuple([item for item in ports if isinstance(item, str)])
 
 
 def _positive_selector(written: rules.EntityRule, namespace: str) -> Selector | None:
-    own = _all_of_present([_service_accounts(written.service_accounts), written.selector])
+    own = _all_of_present(_service_accounts(written.service_accounts), written.selector)
     if not (own or written.not_selector or written.namespace_selector):
         return None
     if written.namespace_selector:
-        return _all_of_present([in_namespaces(written.namespace_selector), own])
-    return _all_of_present([label_equals(NAMESPACE, namespace), own]) if namespace else own
+        return _all_of_present(in_namespaces(written.namespace_selector), own)
+    return _all_of_present(label_equals(NAMESPACE, namespace), own) if namespace else own
 
 
+@lru_cache(maxsize=1 << 14)
 def in_namespaces(selector: Selector) -> Selector:
     """What a namespaceSelector of a rule selects; all() and global() get their meaning here."""
     return replacing(with_prefix(selector, "pcns."), NAMESPACE_WORDS)
@@ -184,13 +186,14 @@ def _service_accounts(accounts: rules.ServiceAccounts | None) -> Selector | None
         return None
     by_label = with_prefix(accounts.selector, "pcsa.") if accounts.selector else None
     by_name = label_in(SERVICE_ACCOUNT, accounts.names) if accounts.names else None
-    return _all_of_present([by_label, by_name])
+    return _all_of_present(by_label, by_name)
 
 
 def _present(parts: Sequence[Selector | None]) -> list[Selector]:
     return [part for part in parts if part is not None]
 
 
-def _all_of_present(parts: Sequence[Selector | None]) -> Selector | None:
+@lru_cache(maxsize=1 << 14)
+def _all_of_present(*parts: Selector | None) -> Selector | None:
     present = _present(parts)
     return all_of(*present) if present else None

@@ -12,12 +12,13 @@ from pipeline.policy.policies import NetworkSet, Policy, Tier
 from pipeline.policy.problems import Finding, Location, ManifestError, Problem, path
 from pipeline.policy.rbac_resources import Binding, RbacObject, Role
 from pipeline.policy.resources import Kind, Resource, Said, find, known, reduced, resource_key
-from pipeline.policy.yaml_lines import LateValue, TextError, Value, documents
+from pipeline.policy.yaml_lines import PlainValue, TextError, Value, documents
 
-type Item = Value | LateValue
+type Item = Value | PlainValue
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 64 * 2**20  # of one file: an object in Kubernetes has at most 1.5 MiB
+USUAL_BYTES = 2**16
 RETIRED = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 
 
@@ -68,8 +69,7 @@ def load_paths(paths: Iterable[Path]) -> Loaded:
     for given in paths:
         for file in _files(given, loader):
             try:
-                with file.open("rb") as opened:
-                    content = opened.read(MAX_BYTES + 1)
+                content = _content(file)
             except OSError as error:
                 loader.problems.append(Problem(str(file), 1, "file", f"cannot be read: {error.strerror}"))
             else:
@@ -83,6 +83,13 @@ def load_texts(items: Iterable[tuple[str, bytes]]) -> Loaded:
     for name, content in items:
         loader.text(name, content)
     return loader.loaded()
+
+
+def _content(file: Path) -> bytes:
+    """What is in the file, and no more than shows that it is too large. Raises OSError."""
+    with file.open("rb") as opened:
+        content = opened.read(USUAL_BYTES)  # memory for the largest is asked for only where there is more
+        return content if len(content) < USUAL_BYTES else content + opened.read(MAX_BYTES + 1 - USUAL_BYTES)
 
 
 def _files(given: Path, loader: "_Loader") -> Iterator[Path]:

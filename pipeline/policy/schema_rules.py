@@ -55,20 +55,17 @@ class EntityRule(Model):
         for index, net in enumerate(self.not_nets):
             if net.prefixlen == 0:
                 yield ("notNets", index), f"{net} excludes every address"
-        beside = [
-            name
-            for name, value in {
+        if self.services:
+            others = {
                 "selector": self.selector,
                 "notSelector": self.not_selector,
                 "namespaceSelector": self.namespace_selector,
                 "serviceAccounts": self.service_accounts,
                 "nets": self.nets,
                 "notNets": self.not_nets,
-            }.items()
-            if value
-        ]
-        if self.services and beside:
-            yield ("services",), f"cannot stand beside {', '.join(beside)}"
+            }
+            if beside := [name for name, value in others.items() if value]:
+                yield ("services",), f"cannot stand beside {', '.join(beside)}"
 
 
 class Icmp(Model):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import yaml
@@ -62,52 +62,57 @@ class Value:
         return value.line
 
 
-@dataclass(slots=True)
-class LateValue:
-    """A piece of a document that is read a second time when somebody asks for a line."""
-
-    data: Any
-    whole: "_Whole"
-    number: int = 0
-    place: Location = ()
-    flaws: Sequence[Flaw] = ()
-
-    def part(self, key: str | int) -> "LateValue":
-        """A piece right inside."""
-        return LateValue(self.data[key], self.whole, self.number, (*self.place, key))
+class Lined(Protocol):
+    """Knows where pieces of a document stand."""
 
     def line_of(self, location: Location) -> int:
         """The line of what stands at the location, or else of the nearest thing around it."""
-        return self.whole.document(self.number).line_of((*self.place, *location))
+
+
+@dataclass(slots=True)
+class PlainValue:
+    """A piece of a document that holds nothing unusual."""
+
+    data: Any
+    whole: Lined
+    place: Location = ()
+    flaws: Sequence[Flaw] = ()
+
+    def part(self, key: str | int) -> "PlainValue":
+        """A piece right inside."""
+        return PlainValue(self.data[key], self.whole, (*self.place, key))
+
+    def line_of(self, location: Location) -> int:
+        """The line of what stands at the location, or else of the nearest thing around it."""
+        return self.whole.line_of((*self.place, *location))
 
 
 @dataclass
-class _Whole:
+class _Json:
+    """A JSON text, read a second time as YAML when somebody asks for a line."""
+
     text: bytes
 
-    def document(self, number: int) -> Value:
-        """A document of the text with its lines; one that is JSON and no YAML has but one."""
-        known = self._documents
-        return known[min(number, len(known) - 1)]
+    def line_of(self, location: Location) -> int:
+        return self._document.line_of(location)
 
     @cached_property
-    def _documents(self) -> list[Value]:
+    def _document(self) -> Value:
         try:
-            return list(_yaml(self.text))
+            return next(_yaml(self.text))
         except TextError as error:
-            return [Value(None, error.line)]
+            return Value(None, error.line)
 
 
-def documents(text: bytes) -> Iterator[Value] | Iterator[LateValue]:
+def documents(text: bytes) -> Iterator[Value] | Iterator[PlainValue]:
     """The documents of a YAML stream, or the one of a JSON text; raises TextError."""
-    whole = _Whole(text)
     if text.lstrip()[:1] in (b"{", b"["):
         try:
-            return iter([LateValue(orjson.loads(text), whole)])
+            return iter([PlainValue(orjson.loads(text), _Json(text))])
         except orjson.JSONDecodeError:  # several documents, or YAML in brackets, or wrong: YAML says where
             return _yaml(text)
     found = plain_documents(text)
-    return _yaml(text) if found is None else (LateValue(data, whole, n) for n, data in enumerate(found))
+    return _yaml(text) if found is None else (PlainValue(each.data, each) for each in found)
 
 
 def _yaml(text: bytes) -> Iterator[Value]:

@@ -1,6 +1,7 @@
 """Selectors that select nothing that is known, or host endpoints beside what was meant."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pipeline.check.selectors import satisfies_without
 from pipeline.check.subject import CONVERTED, Subject
@@ -8,7 +9,6 @@ from pipeline.check.unreachable import DIRECTIONS
 from pipeline.policy.convert import NAMESPACE, SERVICE_ACCOUNT
 from pipeline.policy.policies import EntityMatch, Policy
 from pipeline.policy.problems import Location, Problem
-from pipeline.policy.resources import Document
 from pipeline.policy.selector import ALL, GLOBAL, Selector, parse
 
 SIDES = ("source", "destination")
@@ -62,22 +62,23 @@ def hosts(subject: Subject) -> Iterator[Problem]:
         if policy.key.kind in CONVERTED:
             continue
         spec = subject.document(policy.key)["spec"]
-        if _selects_hosts(spec, policy.selector):
+        if _selects_hosts(spec.get("namespaceSelector"), policy.selector):
             yield subject.problem(policy, ("spec", "namespaceSelector"), HOSTS.format("", NAMESPACE))
         for direction in DIRECTIONS:
             written = spec.get(direction) or ()
             for index, (rule, plain) in enumerate(zip(written, policy.rules(direction), strict=True)):
                 for side in SIDES:
                     match: EntityMatch = getattr(plain, side)
-                    if match.selector and _selects_hosts(rule.get(side) or {}, match.selector):
+                    text = (rule.get(side) or {}).get("namespaceSelector")
+                    if match.selector and _selects_hosts(text, match.selector):
                         place = ("spec", direction, index, side, "namespaceSelector")
                         yield subject.problem(
                             policy, place, HOSTS.format(" and GlobalNetworkSets", NAMESPACE)
                         )
 
 
-def _selects_hosts(written: Document, whole: Selector) -> bool:
-    text = written.get("namespaceSelector")
+@lru_cache(maxsize=1 << 14)
+def _selects_hosts(text: str | None, whole: Selector) -> bool:
     if not text:
         return False
     namespaces = parse(text)

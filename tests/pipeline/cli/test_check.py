@@ -2,6 +2,9 @@
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -23,6 +26,7 @@ CASES = ROOT / "cases" / "check"
 SARIF = orjson.loads((ROOT / "schemas" / "sarif-2.1.0.json").read_bytes())
 POLICY = (CASES / "pass-leads-nowhere" / "manifests" / "all.yaml").read_text()
 MIB = 2**20
+NOBODY = 65534
 
 
 def run(*arguments: str | Path) -> Result:
@@ -226,11 +230,40 @@ def test_json_that_is_nested_without_end_is_refused(tmp_path):
     assert said(tmp_path).startswith("a.json:1: error refused: ")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_that_cannot_be_read_is_named(tmp_path):
-    folder = tmp_path / "closed"
-    folder.mkdir(mode=0)
-    assert said(tmp_path) == "closed:1: error refused: file: cannot be read: Permission denied"
+def test_a_folder_that_cannot_be_read_is_named(open_to_all):
+    (open_to_all / "closed").mkdir(mode=0)
+    with as_nobody():
+        assert said(open_to_all) == "closed:1: error refused: file: cannot be read: Permission denied"
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_are_checked(open_to_all):
+    (open_to_all / "closed.yaml").touch(mode=0)
+    (open_to_all / "wrong.yaml").write_text("kind: NetworkPolicy\nmetadata: {}")
+    with as_nobody():
+        result = run(open_to_all)
+    assert "closed.yaml:1: error refused: file: cannot be read: Permission denied" in result.stdout
+    assert "wrong.yaml:1: error refused: apiVersion: required" in result.stdout
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder that every user may read: pytest's own are their user's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """What root may read is no test: it becomes somebody else for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_a_change_that_its_author_may_not_make_is_an_error_at_its_place():
