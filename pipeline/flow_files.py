@@ -40,28 +40,41 @@ def read_batches(names: Sequence[str]) -> Iterator[list[Message]]:
 def read_blocks(names: Sequence[str]) -> Iterator[list[Message]]:
     """The same in messages of many lines: `offset` is the first line of a message, from 0."""
     for number, name in enumerate(names):
-        block, size = list[Message](), 0
-        with open_lines(name) as file:
-            for first, ends, value in _chunks(file):
-                block += _messages(value, number, first, ends)
-                size += len(value)
-                if size >= BLOCK:
-                    yield block
-                    block, size = [], 0
-        if block:
-            yield block
+        yield from blocks_of(name, number)
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[int, Ints, bytes]]:
-    """Some whole lines at a time: the number of the first, where they end (lines,), and their bytes."""
-    first = 0
-    while value := file.read(CHUNK // 2) + file.readline():
+def blocks_of(name: str, number: int) -> Iterator[list[Message]]:
+    """The same of one file, whose place is `number`."""
+    block, size = list[Message](), 0
+    with open_lines(name) as file:
+        for first, ends, value in chunks(file):
+            block += messages_of(value, number, first, ends)
+            size += len(value)
+            if size >= BLOCK:
+                yield block
+                block, size = [], 0
+    if block:
+        yield block
+
+
+def chunks(file: BinaryIO, limit: int = sys.maxsize) -> Iterator[tuple[int, Ints, bytes]]:
+    """The lines that begin in the next `limit` bytes, some at a time: the number of the first, from 0, where
+    they end (lines,), and their bytes."""
+    first = read = 0
+    while value := _whole_lines(file, max(0, min(CHUNK // 2, limit - read))):
         ends = np.flatnonzero(np.frombuffer(value, np.uint8) == _NEWLINE)
         yield first, ends, value
         first += len(ends)
+        read += len(value)
 
 
-def _messages(value: bytes, partition: int, first: int, ends: Ints) -> list[Message]:
+def _whole_lines(file: BinaryIO, size: int) -> bytes:
+    value = file.read(size)
+    return value if value[-1:] in (b"", b"\n") else value + file.readline()
+
+
+def messages_of(value: bytes, partition: int, first: int, ends: Ints) -> list[Message]:
+    """The lines of a chunk, in one message where each may be a record."""
     now = int(time.time() * 1000)
     starts = np.frombuffer(value, np.uint8)[ends[ends + 1 < len(value)] + 1]
     if value.startswith(b"{") and (starts == _BRACE).all():
@@ -69,6 +82,12 @@ def _messages(value: bytes, partition: int, first: int, ends: Ints) -> list[Mess
     # Rows of a message are not its lines: each line is one, so that it can be told where it stands.
     numbered = enumerate(value.splitlines(keepends=True), first)
     return [Message(line, "file", partition, at, now) for at, line in numbered if line.strip()]
+
+
+def is_packed(file: Path) -> bool:
+    """Whether its first bytes say that it is gzip or zstd."""
+    with file.open("rb") as opened:
+        return opened.read(len(ZSTD)).startswith((GZIP, ZSTD))
 
 
 @contextmanager

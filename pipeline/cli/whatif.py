@@ -15,8 +15,7 @@ from pipeline.cli.inputs import say_rejects
 from pipeline.cli.sources import HELP, IN_FORCE, SourceError, read_whole
 from pipeline.cli.times import Moment
 from pipeline.cli.worlds import FACTS_HELP, beside_each, read_facts
-from pipeline.flow import Message
-from pipeline.flow_files import read_blocks
+from pipeline.flow_parts import Block, read_parts
 from pipeline.policy.policies import Policies, PolicyKey
 from pipeline.policy.promote import promotable, promote
 from pipeline.whatif.as_markdown import markdown
@@ -110,9 +109,9 @@ def whatif(
     facts = read_facts(facts_from, in_force, of_cluster=since is not None or IN_FORCE in names)
     worlds = [World(source.policies, own) for source, own in beside_each(read, facts)]
     questions = list(_questions(names, worlds, promoted, each=each))
-    batches = read_blocks(flows) if since is None else in_force.flows(since, until or time.time(), jobs)
+    blocks = read_parts(flows) if since is None else in_force.flows(since, until or time.time(), jobs)
     found, unreadable = _ask(
-        batches, flows, worlds[0], [each.world for each in questions], max_cells, jobs, console
+        blocks, flows, worlds[0], [each.world for each in questions], max_cells, jobs, console
     )
     reports = [
         report(read[0].name, question.name, part, unreadable, allowed)
@@ -166,7 +165,7 @@ def _keys(policies: Policies, promoted: Sequence[str]) -> list[PolicyKey]:
 
 
 def _ask(
-    batches: Iterable[list[Message]],
+    blocks: Iterable[Block],
     flows: Sequence[str],
     before: World,
     after: Sequence[World],
@@ -180,7 +179,7 @@ def _ask(
     try:
         with Progress(*columns, console=console, transient=True) as progress:
             task = progress.add_task("", total=None)
-            for answer in answers(batches, before, after, max_cells, jobs):
+            for answer in answers(blocks, before, after, max_cells, jobs):
                 for whole, part in zip(found, answer.found, strict=True):
                     whole.add(part)
                 say_rejects(answer.rejects, flows, rejected, console, blocks=True)

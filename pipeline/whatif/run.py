@@ -1,16 +1,16 @@
 """Recorded flows under one revision and others: decode ▸ judge by all ▸ compare, in one process or more."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 from pipeline.dead_letter import Reject
 from pipeline.decode import decode
 from pipeline.facts import Facts
-from pipeline.flow import Message
+from pipeline.flow_parts import Block, Part
 from pipeline.judge import Judge
 from pipeline.policy.policies import Policies
 from pipeline.user_error import UserError
@@ -32,11 +32,14 @@ class World:
 
 @dataclass(slots=True)
 class Answer:
-    """What was found in some flows, for each of the later worlds, and what could not be read of them."""
+    """What was found in some flows, for each of the later worlds, and what could not be read of them;
+    where they are a part of a file, that and its number of lines."""
 
     flows: int
     found: list[Found]
     rejects: list[Reject] = field(default_factory=list)
+    part: Part | None = None
+    lines: int = 0
 
 
 class WhatIf:
@@ -46,31 +49,52 @@ class WhatIf:
         self._before = _judge(before, max_cells)
         self._comparisons = [Comparison(self._before, _judge(world, max_cells)) for world in after]
 
-    def ask(self, messages: list[Message]) -> Answer:
-        """What changes for the flows of some messages; nothing is raised for bad ones."""
+    def ask(self, block: Block) -> Answer:
+        """What changes for the flows of some messages; nothing is raised for bad ones. Raises OSError where
+        a part of a file cannot be read."""
+        part = block if isinstance(block, Part) else None
+        messages, lines = block.read() if isinstance(block, Part) else (block, 0)
         decoded = decode(messages)
         before = Judged.by(self._before, decoded.batch)
         found = [each.compare(decoded.batch, before) for each in self._comparisons]
-        return Answer(len(decoded.batch), found, decoded.rejects)
+        return Answer(len(decoded.batch), found, decoded.rejects, part, lines)
 
 
 def answers(
-    batches: Iterable[list[Message]], before: World, after: Sequence[World], max_cells: int, jobs: int
+    blocks: Iterable[Block], before: World, after: Sequence[World], max_cells: int, jobs: int
 ) -> Iterator[Answer]:
-    """The answer to each batch, in their order; of several jobs each is a process with tables of its own.
+    """The answer to each block, in their order; of several jobs each is a process with tables of its own.
 
-    Raises JobsError where one of those ends.
+    Raises OSError where a file cannot be read, JobsError where a process ends.
     """
+    lines = Counter[int]()  # of each file, in the parts before
+    for answer in _answers(blocks, before, after, max_cells, jobs):
+        if answer.part:
+            number = answer.part.number
+            answer.rejects = [_further(each, lines[number]) for each in answer.rejects]
+            lines[number] += answer.lines
+        yield answer
+
+
+def _further(reject: Reject, lines: int) -> Reject:
+    """A part counts from its own first line; its file has others before that."""
+    origin = reject.origin
+    return replace(reject, origin=origin._replace(offset=origin.offset + lines))
+
+
+def _answers(
+    blocks: Iterable[Block], before: World, after: Sequence[World], max_cells: int, jobs: int
+) -> Iterator[Answer]:
     if jobs == 1:
-        yield from map(WhatIf(before, after, max_cells).ask, batches)
+        yield from map(WhatIf(before, after, max_cells).ask, blocks)
         return
     # A process that shows progress has a thread for it: none that is forked from it is safe.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, initializer=_start, initargs=(before, after, max_cells)) as pool:
         waiting: deque[Future[Answer]] = deque()
         try:
-            for messages in batches:
-                waiting.append(pool.submit(_ask, messages))
+            for block in blocks:
+                waiting.append(pool.submit(_ask, block))
                 if len(waiting) > jobs:  # no more is read than is about to be judged
                     yield waiting.popleft().result()
             while waiting:
@@ -90,5 +114,5 @@ def _start(before: World, after: Sequence[World], max_cells: int) -> None:
     _own.append(WhatIf(before, after, max_cells))
 
 
-def _ask(messages: list[Message]) -> Answer:
-    return _own[0].ask(messages)
+def _ask(block: Block) -> Answer:
+    return _own[0].ask(block)
