@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import msgspec
+
 from pipeline.check.selectors import conjuncts, implies
 from pipeline.policy.convert import NAMESPACE
 from pipeline.policy.order import policy_key
@@ -13,8 +15,7 @@ from pipeline.policy.selector import Atom, Everything, Selector
 BY_ADDRESS = "nets"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """A rule where it stands."""
 
     policy: Policy

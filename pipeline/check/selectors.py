@@ -37,9 +37,16 @@ def implies(narrow: Selector, wide: Selector) -> bool:
     near = [part for part in conjuncts(narrow) if not keys.isdisjoint(part.keys())]
     if wide in near or not near:  # what else everything or nothing satisfies nobody writes
         return bool(near)
+    if isinstance(wide, Atom) and (value := _only_value(near)):
+        return wide.matches({wide.key: value})
     if isinstance(wide, Atom) and all(isinstance(part, Atom) for part in near):
         return not _possible([(wide, False), *((part, True) for part in near if isinstance(part, Atom))])
     return not _satisfiable_with(narrow, wide, negated=True)
+
+
+def _only_value(parts: Iterable[Selector]) -> str | None:
+    """What a label must be for all of these, which look at no other; None where several may do."""
+    return next((part.values[0] for part in parts if isinstance(part, Atom) and part.op == "=="), None)
 
 
 @lru_cache(maxsize=1 << 18)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.cli.sources import require
 from pipeline.dead_letter import Reject
 from pipeline.facts import Facts
 from pipeline.judge import Judge
-from pipeline.policy.load import Loaded, load_paths
+from pipeline.policy.load import load_paths
 from pipeline.policy.revision import to_policies
 
 SHOWN_REJECTS = 20
@@ -22,13 +23,6 @@ def load_judge(directories: Iterable[Path], cluster: str, max_cells: int, consol
     require(loaded, console)
     facts = Facts.from_resources(resource.plain for resource in loaded.facts)
     return Judge(to_policies(loaded), facts, cluster, 0, max_cells)
-
-
-def require(loaded: Loaded, console: Console) -> None:
-    """Warnings go to the console; raises ManifestError where a manifest cannot be used."""
-    loaded.require()
-    for warning in loaded.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
 
 
 def say_rejects(

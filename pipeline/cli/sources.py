@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.cli.in_force import InForce
-from pipeline.cli.inputs import require
 from pipeline.facts import Facts
 from pipeline.git import read_tree
 from pipeline.policy.load import Loaded, load_paths, load_texts
@@ -54,6 +53,13 @@ def read_source(text: str, in_force: InForce) -> Source:
     loaded = load_texts(tree.files)
     links = (Problem(name, 1, "file", "is a link or a submodule: not followed") for name in tree.links)
     return Source(text, replace(loaded, warnings=(*loaded.warnings, *links)), tree.commit)
+
+
+def require(loaded: Loaded, console: Console) -> None:
+    """Warnings go to the console; raises ManifestError where a manifest cannot be used."""
+    loaded.require()
+    for warning in loaded.warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
 
 
 def read_whole(text: str, in_force: InForce, console: Console) -> Source:

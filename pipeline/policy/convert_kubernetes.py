@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from pipeline.policy import schema_kubernetes as kubernetes
 from pipeline.policy.convert import DIRECTIONS, NAMESPACE, global_policy_selector, in_namespaces
 from pipeline.policy.policies import (
@@ -57,7 +59,7 @@ def network_policy(manifest: kubernetes.NetworkPolicy, namespace: str) -> Policy
 def staged_network_policy(manifest: kubernetes.StagedKubernetesNetworkPolicy, namespace: str) -> Policy:
     """A StagedKubernetesNetworkPolicy: as the policy that it stages."""
     staged = network_policy(manifest, namespace)
-    key = replace(staged.key, kind="sknp")
+    key = msgspec.structs.replace(staged.key, kind="sknp")
     return replace(staged, key=key, staged_action=manifest.spec.staged_action or "Set")
 
 
@@ -75,7 +77,7 @@ def _rules(
 
 def _rule(action: Action, peer: EntityMatch, ports: Ports, direction: Direction) -> Rule:
     source, destination = (peer, ANY_ENTITY) if direction == "ingress" else (ANY_ENTITY, peer)
-    to_ports = replace(destination, ports=ports.ranges, named_ports=ports.names)
+    to_ports = msgspec.structs.replace(destination, ports=ports.ranges, named_ports=ports.names)
     return Rule(action, source, to_ports, ports.protocol)
 
 

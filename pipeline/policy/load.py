@@ -11,14 +11,11 @@ from pipeline.policy.facts_resources import Fact
 from pipeline.policy.policies import NetworkSet, Policy, Tier
 from pipeline.policy.problems import Finding, Location, ManifestError, Problem, path
 from pipeline.policy.rbac_resources import Binding, RbacObject, Role
+from pipeline.policy.read import Read, read_files, read_text
 from pipeline.policy.resources import Kind, Resource, Said, find, known, reduced, resource_key
-from pipeline.policy.yaml_lines import PlainValue, TextError, Value, documents
-
-type Item = Value | PlainValue
+from pipeline.policy.yaml_lines import Flaw, Item
 
 SUFFIXES = (".yaml", ".yml", ".json")
-MAX_BYTES = 64 * 2**20  # of one file: an object in Kubernetes has at most 1.5 MiB
-USUAL_BYTES = 2**16
 RETIRED = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 
 
@@ -66,14 +63,9 @@ class Loaded:
 def load_paths(paths: Iterable[Path]) -> Loaded:
     """Everything in the files, and in the *.yaml, *.yml, *.json below the directories that are not hidden."""
     loader = _Loader()
-    for given in paths:
-        for file in _files(given, loader):
-            try:
-                content = _content(file)
-            except OSError as error:
-                loader.problems.append(Problem(str(file), 1, "file", f"cannot be read: {error.strerror}"))
-            else:
-                loader.text(str(file), content)
+    files = [file for given in paths for file in _files(given, loader)]
+    for file, read in zip(files, read_files(files), strict=True):
+        loader.take(str(file), read)
     return loader.loaded()
 
 
@@ -81,15 +73,8 @@ def load_texts(items: Iterable[tuple[str, bytes]]) -> Loaded:
     """Everything in the texts, each with the name that problems call it by."""
     loader = _Loader()
     for name, content in items:
-        loader.text(name, content)
+        loader.take(name, read_text(content))
     return loader.loaded()
-
-
-def _content(file: Path) -> bytes:
-    """What is in the file, and no more than shows that it is too large. Raises OSError."""
-    with file.open("rb") as opened:
-        content = opened.read(USUAL_BYTES)  # memory for the largest is asked for only where there is more
-        return content if len(content) < USUAL_BYTES else content + opened.read(MAX_BYTES + 1 - USUAL_BYTES)
 
 
 def _files(given: Path, loader: "_Loader") -> Iterator[Path]:
@@ -162,25 +147,18 @@ class _Loader:
             rbac_problems=tuple(self.rbac_problems),
         )
 
-    def text(self, name: str, content: bytes) -> None:
-        if len(content) > MAX_BYTES:
-            reason = f"is larger than {MAX_BYTES >> 20} MiB: not read, split it into smaller files"
-            self.problems.append(Problem(name, 1, "file", reason))
-            return
-        try:
-            for document in documents(content):
-                items = list(_items(document))
-                flaws = [
-                    Problem(name, flaw.line, path(flaw.location), flaw.reason) for flaw in document.flaws
-                ]
-                if any(_is_known(item.data) for item in items):
-                    self.problems += flaws
-                elif any(_is_rbac(item.data) for item in items):
-                    self.rbac_problems += flaws
-                for item in items:
-                    self.item(name, item)
-        except TextError as error:
-            self.problems.append(Problem(name, error.line, path(error.location) or "file", error.reason))
+    def take(self, name: str, read: Read) -> None:
+        for document in read.documents:
+            items = list(_items(document))
+            flaws = [_problem(name, flaw) for flaw in document.flaws]
+            if any(_is_known(item.data) for item in items):
+                self.problems += flaws
+            elif any(_is_rbac(item.data) for item in items):
+                self.rbac_problems += flaws
+            for item in items:
+                self.item(name, item)
+        if read.error:
+            self.problems.append(_problem(name, read.error))
 
     def item(self, name: str, value: Item) -> None:
         """One resource, or something that is none: an empty document, values of a chart, a policy hit."""
@@ -229,6 +207,10 @@ class _Loader:
             self.rbac[key], self.places[key] = Resource(key, document, plain), Place(name, value)
         else:
             self.policies[key], self.places[key] = Resource(key, document, plain), Place(name, value)
+
+
+def _problem(name: str, flaw: Flaw) -> Problem:
+    return Problem(name, flaw.line, path(flaw.location) or "file", flaw.reason)
 
 
 def _is_known(data: object) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal, Self, override
 
+import msgspec
+
 from pipeline.policy.packed import packed
 from pipeline.policy.selector import Selector
 
@@ -37,8 +39,8 @@ class Tier:
     defined: bool = True
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PolicyKey:
+# What there are tens of thousands of are structs: made, compared and hashed in C.
+class PolicyKey(msgspec.Struct, frozen=True, order=True):
     """What names a policy: short kind, namespace ("" for cluster scope), name."""
 
     kind: PolicyKind
@@ -63,8 +65,7 @@ class PolicyKey:
         return packed(self)
 
 
-@dataclass(frozen=True, slots=True)
-class EntityMatch:
+class EntityMatch(msgspec.Struct, frozen=True):
     """What a rule asks of one side of a flow; every part present must hold (CALICO.md §3, §3.1).
 
     `selector` and `not_selector` are already rewritten as §3.1 says (namespace, service accounts
@@ -92,8 +93,7 @@ class EntityMatch:
 ANY_ENTITY = EntityMatch()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """One rule; everything in it is ANDed (CALICO.md §3). Protocols are IANA numbers."""
 
     action: Action

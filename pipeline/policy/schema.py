@@ -17,7 +17,7 @@ MAX_NAME = 253
 class Part(BaseModel):
     """A part of a manifest."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, defer_build=True)
 
     def checks(self) -> Iterable[Finding]:
         """What is wrong although every field by itself is right."""

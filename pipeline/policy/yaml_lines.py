@@ -1,9 +1,8 @@
 """YAML and JSON texts as plain data that still knows its lines."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import orjson
@@ -14,7 +13,6 @@ from pipeline.policy.yaml_plain import MAX_DEPTH, plain_documents
 from pipeline.policy.yaml_scalars import key_of, plain
 
 MAX_ALIASED = 100_000  # values in one text, once its aliases are written out
-NOTHING: Mapping[Any, Any] = MappingProxyType({})
 STRING_TAG = "tag:yaml.org,2002:str"
 
 
@@ -44,7 +42,7 @@ class Value:
 
     data: Any
     line: int
-    parts: Mapping[str | int, "Value"] = NOTHING
+    parts: Mapping[str | int, "Value"] = field(default_factory=dict)
     size: int = 1
     flaws: Sequence[Flaw] = ()
 
@@ -104,7 +102,10 @@ class _Json:
             return Value(None, error.line)
 
 
-def documents(text: bytes) -> Iterator[Value] | Iterator[PlainValue]:
+type Item = Value | PlainValue
+
+
+def documents(text: bytes) -> Iterator[Item]:
     """The documents of a YAML stream, or the one of a JSON text; raises TextError."""
     if text.lstrip()[:1] in (b"{", b"["):
         try:

@@ -1,6 +1,5 @@
 """What is proved of two rules holds for every flow of a small cluster, as the reference matches them."""
 
-from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address, ip_network
 from itertools import product
@@ -8,6 +7,7 @@ from itertools import product
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.check.rules import apart, covers
 from pipeline.identity import Identity, Slice
@@ -125,7 +125,11 @@ NARROW = Rule(
         (Rule("deny", not_protocol=TCP), NARROW, False),
         (Rule("deny", ip_version=4), NARROW, False),
         (Rule("deny", ip_version=4), replace(NARROW, ip_version=4), True),
-        (Rule("deny", ip_version=4), replace(NARROW, source=EntityMatch(nets=NETS[:1])), True),
+        (
+            Rule("deny", ip_version=4),
+            replace(NARROW, source=EntityMatch(nets=NETS[:1])),
+            True,
+        ),
         (Rule("deny", protocol=TCP, destination=EntityMatch(ports=((1, 1024),))), NARROW, True),
         (Rule("deny", protocol=TCP, destination=EntityMatch(ports=((81, 1024),))), NARROW, False),
         (Rule("deny", protocol=TCP, destination=EntityMatch(not_ports=((22, 22),))), NARROW, True),

@@ -1,9 +1,9 @@
 """Rules that differ from others in one part or two, so that one often matches all that the other does."""
 
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.policy.policies import Action, Direction, EntityMatch, Rule
 from tests.pipeline.match.strategies import (

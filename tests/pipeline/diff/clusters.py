@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from hypothesis import strategies as st
+from msgspec.structs import replace as with_
 
 from pipeline.facts import Facts
 from pipeline.policy.facts_resources import EndpointSlice, Fact, HostEndpoint, Namespace, Pod, ServiceAccount
@@ -67,8 +68,8 @@ def rules(draw: st.DrawFn) -> Rule:
     source, dest = draw(st.just(ANY_ENTITY) | ends), draw(st.just(ANY_ENTITY) | ends)
     protocol = draw(st.sampled_from((6, 6, 6, 17, None)))
     if protocol:
-        dest = replace(dest, ports=draw(some(RANGES, 1)), named_ports=draw(some(PORT_NAMES, 1)))
-        source = replace(source, ports=draw(st.just(()) | st.just(()) | some(RANGES, 1)))
+        dest = with_(dest, ports=draw(some(RANGES, 1)), named_ports=draw(some(PORT_NAMES, 1)))
+        source = with_(source, ports=draw(st.just(()) | st.just(()) | some(RANGES, 1)))
     return Rule(draw(st.sampled_from(("allow", "allow", "deny", "pass"))), source, dest, protocol)
 
 
