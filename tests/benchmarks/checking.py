@@ -60,7 +60,7 @@ def _report(directory: Path, shape: str) -> None:
     print(f"flowtier check of {POLICIES:,} {shape} policies: {time.perf_counter() - start:.1f} s")
     assert done.returncode == 0, done.stderr
     print(f"  {done.stdout.splitlines()[-1].partition(': ')[2]}")
-    loaded: Loaded = _measured("  loading", lambda: load_paths([directory]))
+    loaded: Loaded = _measured("  loading, in one of the processes", lambda: load_paths([directory]))
     subject = subject_of(loaded)
     _measured("  what cannot be reached", lambda: subject.unreachable)
     _measured("  all other lints", lambda: [list(lint.find(subject)) for lint in LINTS])
