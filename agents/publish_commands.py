@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from agents.commands import load_settings
 from agents.kubernetes_access import Access
@@ -124,7 +124,8 @@ def _warn(published: Published) -> None:
 
 def _show_published(published: Published, console: Console) -> None:
     revision, changes = published.revision, published.changes
-    table = Table(title=f"Revision {revision.revision}, from {revision.source}", show_header=False)
+    title = f"Revision {revision.revision}, from {revision.source}"
+    table = Table("", Column(overflow="fold"), title=title, show_header=False)
     table.add_row("resources", str(revision.resources))
     table.add_row("new or changed", str(len(changes.new) + len(changes.changed)))
     table.add_row("removed", str(len(changes.removed)))
@@ -147,7 +148,7 @@ def _show_changes(published: Published, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    table = Table(show_header=False)
+    table = Table("", Column(overflow="fold"), Column(overflow="fold"), show_header=False)
     for key in changes.new:
         table.add_row("+", key, "new")
     for each in changes.changed:

@@ -10,13 +10,14 @@ from pipeline.policy.can_i import VERBS
 from pipeline.policy.policies import MODEL_KINDS
 
 _SHORT = {kind: short for short, kind in MODEL_KINDS.items()}  # as traces name policies
+HEADINGS = ("who", "what", "tiers", "namespace", "name", "verbs")
 
 type _Said = tuple[str, str, tuple[str, ...]]  # namespace, name, verbs
 
 
 def table_of(rows: Iterable[MatrixRow]) -> Table:
     """A section for each person, group or service account."""
-    table = Table(Column("who", overflow="fold"), "what", "tiers", "namespace", "name", "verbs")
+    table = Table(*(Column(heading, overflow="fold") for heading in HEADINGS))
     for who, theirs in groupby(rows, key=lambda row: row.who):
         shown = who
         for kinds, tiers, (namespace, name, verbs) in _merged(list(theirs)):

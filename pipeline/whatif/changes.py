@@ -24,7 +24,7 @@ class Changed(NamedTuple):
 
 @dataclass(slots=True)
 class Sums:
-    """Flows of one change; times in ms since the epoch, `example` is the first one's place."""
+    """Flows of one change; times in ms since the epoch, `example` is the place of one of them."""
 
     flows: int
     connections: int

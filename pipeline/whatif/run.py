@@ -41,6 +41,12 @@ class Answer:
     part: Part | None = None
     lines: int = 0
 
+    def count_from(self, line: int) -> None:
+        """Tell places in the whole file, in which the part begins with that line: it counts from its own."""
+        self.rejects = [_moved(each, line) for each in self.rejects]
+        for sums in (sums for each in self.found for sums in each.changes.values()):
+            sums.example = _further(sums.example, line)
+
 
 class WhatIf:
     """Judges flows by the world before, and compares with each of those after."""
@@ -70,16 +76,19 @@ def answers(
     lines = Counter[int]()  # of each file, in the parts before
     for answer in _answers(blocks, before, after, max_cells, jobs):
         if answer.part:
-            number = answer.part.number
-            answer.rejects = [_further(each, lines[number]) for each in answer.rejects]
-            lines[number] += answer.lines
+            answer.count_from(lines[answer.part.number])
+            lines[answer.part.number] += answer.lines
         yield answer
 
 
-def _further(reject: Reject, lines: int) -> Reject:
-    """A part counts from its own first line; its file has others before that."""
+def _moved(reject: Reject, lines: int) -> Reject:
     origin = reject.origin
     return replace(reject, origin=origin._replace(offset=origin.offset + lines))
+
+
+def _further(document_id: str, lines: int) -> str:
+    file, offset, row = document_id.rsplit("-", 2)
+    return f"{file}-{int(offset) + lines}-{row}"
 
 
 def _answers(

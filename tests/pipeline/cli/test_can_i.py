@@ -75,6 +75,7 @@ def test_the_list_shows_one_user_or_everybody() -> None:
         ("Tier", "", "", "apps", ("get",)),
         ("NetworkPolicy", "apps", "shop", "frontend", ("get", "update", "patch", "delete")),
     ]
+    assert "…" not in run("--list").stdout
     shown = run("--list", "--as", "sam", "--group", "security").stdout
     assert "│ sam │ Tier               │ -        │ *         │ *    │ get, list, watch │" in shown
     assert "│     │ gnp, np, sgnp, snp │ security │ *         │ *    │ all              │" in shown
