@@ -1,5 +1,6 @@
 """Flows judged by two revisions ▸ what changes for them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -7,12 +8,13 @@ import numpy as np
 
 from pipeline.flow import REPORTERS, FlowBatch, Ints
 from pipeline.identity import Side
+from pipeline.inherited import INHERITED
 from pipeline.judge import DIRECTIONS, Judge
 from pipeline.match.bits import distinct
 from pipeline.match.evaluate import UNKNOWN as UNKNOWN_DECISION
 from pipeline.match.narrow import Narrower
 from pipeline.match.verdict import Verdicts
-from pipeline.policy.policies import Direction, Policies, Policy
+from pipeline.policy.policies import Direction, NetworkSet, Policies, Policy, Rule
 from pipeline.resolve import JUDGED, Resolved
 from pipeline.whatif.changes import Found
 from pipeline.whatif.pairs import (
@@ -49,10 +51,9 @@ class Comparison:
 
     def __init__(self, before: Judge, after: Judge) -> None:
         self._after = after
-        self._is_same_world = (
-            before.facts is after.facts and before.policies.network_sets == after.policies.network_sets
-        )
-        self._deciding = tuple(_Deciding(each.policies) for each in (before, after))
+        self._has_same_facts = before.facts is after.facts
+        differing = set(before.policies.network_sets) ^ set(after.policies.network_sets)
+        self._deciding = tuple(_Deciding(each.policies, differing) for each in (before, after))
 
     def compare(self, batch: FlowBatch, before: Judged) -> Found:
         """What changes for the flows of a batch that the first revision has judged."""
@@ -72,9 +73,9 @@ class Comparison:
         self, batch: FlowBatch, change: Ints, pairs: Pairs, before: Resolved, after: Resolved
     ) -> None:
         """Where all policies that can matter to a flow, whoever took part in it, stand as they stood, nothing
-        changes, though nobody knows what is decided: in the same world the services that they name have the
-        same addresses."""
-        if not self._is_same_world:
+        changes, though nobody knows what is decided: by the same facts the services that they name have the
+        same addresses, and so have the network sets that they select where none of those differs."""
+        if not self._has_same_facts:
             return
         rows = np.flatnonzero((change != NOTHING) & pairs.of_each(are_unknown))
         if not len(rows):
@@ -90,7 +91,7 @@ class Comparison:
         for deciding, each in zip(self._deciding, resolved, strict=True):
             end = each.dest if direction == "ingress" else each.source
             found.append(deciding.of(direction, each.sides[int(end[row])]))
-        return found[0] == found[1]
+        return None not in found and found[0] == found[1]
 
     def _held_back(self, batch: FlowBatch, change: Ints, pairs: Pairs, after: Judged) -> Verdicts:
         """The later verdicts, with what the other side says of flows that may be let through now: where that
@@ -125,18 +126,33 @@ class Comparison:
 
 
 class _Deciding:
-    """The enforced policies of a revision that can matter to a judged end."""
+    """The enforced policies of a revision that can matter to a judged end; `differing` are the network sets
+    that are not the same in the other revision."""
 
-    def __init__(self, policies: Policies) -> None:
+    def __init__(self, policies: Policies, differing: Iterable[NetworkSet]) -> None:
         self._policies, self._narrower = policies.policies, Narrower(policies)
         self._tiers = {tier.name: tier for tier in policies.tiers}
+        self._differing = [dict(each.labels) for each in differing]
         self.of = lru_cache(maxsize=1 << 14)(self._of)
 
-    def _of(self, direction: Direction, local: Side) -> tuple[object, ...]:
-        """All that they say about a direction, in evaluation order."""
+    def _of(self, direction: Direction, local: Side) -> tuple[object, ...] | None:
+        """All that they say about a direction, in evaluation order; None where they may select a network set
+        that differs."""
         selecting = (self._policies[place] for place in self._narrower.selecting(direction, local))
-        deciding = (policy for policy in selecting if policy.workloads and not policy.key.staged)
+        deciding = [policy for policy in selecting if policy.workloads and not policy.key.staged]
+        if any(self._may_select(rule) for policy in deciding for rule in policy.rules(direction)):
+            return None
         return tuple(self._said(policy, direction) for policy in deciding)
+
+    def _may_select(self, rule: Rule) -> bool:
+        asked = (
+            part for side in (rule.source, rule.destination) for part in (side.selector, side.not_selector)
+        )
+        return any(
+            selector.decide(labels, lambda key: key.startswith(INHERITED)) is not False
+            for selector in filter(None, asked)
+            for labels in self._differing
+        )
 
     def _said(self, policy: Policy, direction: Direction) -> tuple[object, ...]:
         tier = self._tiers[policy.tier]

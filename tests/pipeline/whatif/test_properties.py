@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from ipaddress import ip_network
 
 import msgspec
 from hypothesis import assume, given, settings
@@ -11,7 +12,9 @@ from pipeline.facts import Facts
 from pipeline.flow import Message
 from pipeline.judge import Judge
 from pipeline.match.verdict import Decision
+from pipeline.policy.policies import NetworkSet, Policies
 from pipeline.policy.promote import promotable, promote
+from pipeline.policy.selector import Selector
 from pipeline.whatif.changes import Found
 from pipeline.whatif.report import Report, report
 from pipeline.whatif.run import WhatIf, World, answers
@@ -70,6 +73,51 @@ def test_a_change_that_concerns_nobody_changes_nothing(revisions, batches):
     ).policies
     after = replace(before, revision="other", policies=(*before.policies, aside))
     assert asked(batches, before, after).lines == []
+
+
+def network_set(name: str, **labels: str) -> NetworkSet:
+    return NetworkSet("", name, tuple(labels.items()), (ip_network("198.51.100.0/24"),))
+
+
+@FEW
+@given(REVISIONS, FLOWS)
+def test_a_network_set_that_no_policy_selects_changes_nothing(revisions, batches):
+    (before, *_) = revisions
+    added = network_set("aside", of="nobody")
+    assume(not any(each.matches(dict(added.labels)) for each in selectors_of_rules(before)))
+    after = replace(before, revision="other", network_sets=(*before.network_sets, added))
+    assert asked(batches, before, after).lines == []
+    assert asked(batches, after, before).lines == []
+
+
+def selectors_of_rules(revision: Policies) -> list[Selector]:
+    rules = [rule for policy in revision.policies for rule in (*policy.ingress, *policy.egress)]
+    sides = [side for rule in rules for side in (rule.source, rule.destination)]
+    return [part for side in sides for part in (side.selector, side.not_selector) if part]
+
+
+def test_what_is_unknown_then_as_now_is_told_where_a_network_set_that_matters_differs():
+    to_set, to_net = (
+        {"action": "Allow", "destination": dest}
+        for dest in ({"selector": "kind == 'api'"}, {"nets": ["203.0.113.0/24"]})
+    )
+    rules = {"selector": "app == 'web'", "types": ["Egress"], "egress": [to_set, to_net]}
+    revision = policies([{**allowing("p", "Allow", 80), "spec": rules}])
+    flow = FLOW | {"dest_type": "net", "dest_name_aggr": "pub", "dest_ip": "-"}
+    batches = [[Message(json.dumps(flow).encode(), "flows", 0, 0, 0)]]
+    before, aside, another, gone = (
+        replace(revision, network_sets=sets)
+        for sets in (
+            (network_set("a", kind="api"),),
+            (network_set("a", kind="api"), network_set("b", kind="db")),
+            (network_set("a", kind="api"), network_set("b", kind="api")),
+            (),
+        )
+    )
+    assert asked(batches, before, aside).lines == []
+    for after in (another, gone):
+        (told,) = asked(batches, before, after).lines
+        assert told.change == "unknown"
 
 
 @FEW
