@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.policy.yaml_lines import Flaw, Item, TextError, documents
+from pipeline.processes import processes
 
 MAX_BYTES = 64 * 2**20  # of one file: an object in Kubernetes has at most 1.5 MiB
 USUAL_BYTES = 2**16
@@ -45,8 +44,7 @@ def read_files(files: Sequence[Path]) -> Iterator[Read]:
         return
     done = 0
     try:
-        # Not forked: who loads may have threads.
-        with ProcessPoolExecutor(helpers, get_context("spawn")) as pool:
+        with processes(helpers) as pool:
             for read in pool.map(_read_file, files, chunksize=AT_ONCE):
                 yield read
                 done += 1

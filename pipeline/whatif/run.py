@@ -2,10 +2,9 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 
 from pipeline.dead_letter import Reject
 from pipeline.decode import decode
@@ -13,6 +12,7 @@ from pipeline.facts import Facts
 from pipeline.flow_parts import Block, Part
 from pipeline.judge import Judge
 from pipeline.policy.policies import Policies
+from pipeline.processes import processes
 from pipeline.user_error import UserError
 from pipeline.whatif.changes import Found
 from pipeline.whatif.compare import Comparison, Judged
@@ -97,9 +97,7 @@ def _answers(
     if jobs == 1:
         yield from map(WhatIf(before, after, max_cells).ask, blocks)
         return
-    # A process that shows progress has a thread for it: none that is forked from it is safe.
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(jobs, spawn, initializer=_start, initargs=(before, after, max_cells)) as pool:
+    with processes(jobs, _start, before, after, max_cells) as pool:
         waiting: deque[Future[Answer]] = deque()
         try:
             for block in blocks:

@@ -36,6 +36,7 @@ def several(monkeypatch) -> None:
 
 def test_files_say_the_same_whoever_reads_them(folder, monkeypatch):
     alone = load_paths([folder])
+    assert "Tier//t-8" in {resource.key for resource in alone.policies}  # before what is no YAML
     several(monkeypatch)
     assert load_paths([folder]) == alone
     assert len(alone.problems) >= 6
