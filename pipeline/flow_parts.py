@@ -37,9 +37,9 @@ def read_parts(names: Sequence[str]) -> Iterator[Block]:
     """All lines of all files in order: parts of plain files, blocks of messages of what is packed, and of
     pipes. Raises OSError where a file cannot be read."""
     for number, name in enumerate(names):
-        file = Path(name)
+        file = Path(name).resolve()  # /dev/stdin, say, is another one in another process
         if name == STANDARD_INPUT or not file.is_file() or is_packed(file):
             yield from blocks_of(name, number)
         else:
             size = file.stat().st_size
-            yield from (Part(name, number, at, min(at + BLOCK, size)) for at in range(0, size, BLOCK))
+            yield from (Part(str(file), number, at, min(at + BLOCK, size)) for at in range(0, size, BLOCK))

@@ -45,7 +45,7 @@ def read_files(files: Sequence[Path]) -> Iterator[Read]:
     done = 0
     try:
         with processes(helpers) as pool:
-            for read in pool.map(_read_file, files, chunksize=AT_ONCE):
+            for read in pool.map(_read_file, map(Path.absolute, files), chunksize=AT_ONCE):
                 yield read
                 done += 1
     except BrokenProcessPool:  # there was no memory for it, or somebody ended it

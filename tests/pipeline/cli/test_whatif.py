@@ -3,6 +3,8 @@
 import gzip
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.benchmarks.inputs import LONG_AGO
 from tests.pipeline.test_git import git
 
 CASES = Path(__file__).parents[2] / "cases" / "whatif"
+FLOWTIER = (sys.executable, "-c", "from agents.cli import main; main()")
 CLOSED = "shop/web > shop/db-0 tcp/6379"
 
 
@@ -105,6 +108,17 @@ def test_jobs_change_nothing_but_the_time(sample) -> None:
     assert one == two
     assert one["flows"] == 3 * sample.flows
     assert one["totals"]["newly_denied"]["edges"] > 10
+
+
+@pytest.mark.parametrize("name", ["flows.ndjson", "-", "/dev/stdin"])
+@pytest.mark.parametrize("is_pipe", [False, True])
+def test_each_of_several_processes_reads_the_flows_that_were_named(case, name, is_pipe) -> None:
+    flows = case / "flows.ndjson"
+    command = [*FLOWTIER, "whatif", "base", "head", name, "--json", "--jobs", "2"]
+    with flows.open("rb") as file:
+        given = {"input": file.read()} if is_pipe else {"stdin": file}
+        done = subprocess.run(command, capture_output=True, check=True, **given)
+    assert json.loads(done.stdout)["flows"] == len(flows.read_bytes().splitlines())
 
 
 def test_staged_policies_are_enforced_together_or_one_by_one(sample) -> None:
