@@ -1,6 +1,6 @@
 """What decides in one tier and direction for certain, found by what it asks of endpoint and peer."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -94,16 +94,14 @@ class Above:
         self._wider[selector] = found
         return found
 
-    def rules_in(self, groups: Iterable[Group], rule: Rule, direction: Direction) -> Iterator[Standing]:
+    def rules_in(self, groups: Iterable[Group], rule: Rule, direction: Direction) -> Iterable[Standing]:
         """Their rules, those alone whose peers and ports may be all that the rule's are."""
-        anchors = [*_sought(peer(rule, direction).selector), BY_ADDRESS]
         ports = dict.fromkeys((None, _only_port(rule)))
-        for group in groups:
-            for port in ports:
-                by_anchor = group.rules.get(port)
-                if by_anchor:
-                    for anchor in anchors:
-                        yield from by_anchor.get(anchor, ())
+        held = [by_anchor for group in groups for port in ports if (by_anchor := group.rules.get(port))]
+        if not held:  # as nearly always
+            return ()
+        anchors = [*_sought(peer(rule, direction).selector), BY_ADDRESS]
+        return (one for by_anchor in held for anchor in anchors for one in by_anchor.get(anchor, ()))
 
 
 def peer(rule: Rule, direction: Direction) -> EntityMatch:

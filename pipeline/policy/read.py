@@ -37,7 +37,8 @@ def read_text(text: bytes) -> Read:
 
 
 def read_files(files: Sequence[Path]) -> Iterator[Read]:
-    """What is in each of the files."""
+    """What is in each of the files. The processes import `__main__`, as all that are spawned do: a script
+    that loads very many files needs its `if __name__ == "__main__"`."""
     helpers = min((os.cpu_count() or 1) - 1, MOST_HELP)
     if len(files) < MANY or not helpers:
         yield from map(_read_file, files)

@@ -138,6 +138,10 @@ class Atom(Selector):
     def atoms(self) -> tuple["Atom", ...]:
         return (self,)
 
+    @override
+    def keys(self) -> frozenset[str]:
+        return frozenset((self.key,))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Not(Selector):
