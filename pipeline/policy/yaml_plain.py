@@ -1,10 +1,9 @@
 """YAML texts that hold nothing unusual, read in half the time that flaws and aliases take."""
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from yaml import (
@@ -31,10 +30,12 @@ class _Unusual(Exception):  # noqa: N818  # nothing need be wrong with it
 
 @dataclass(slots=True)
 class Plain:
-    """A document, and the lines of its values (from 1) in the order of the text; a field's is its key's."""
+    """A document; of its values, in the order of the text, the lines (from 1; a field stands at its key), and
+    how many each is with all inside of it."""
 
     data: Any = None
     lines: array[int] = field(default_factory=lambda: array("L"))
+    sizes: array[int] = field(default_factory=lambda: array("L"))
 
     def line_of(self, location: Location) -> int:
         """The line of what stands at the location, or else of the nearest thing around it."""
@@ -43,23 +44,18 @@ class Plain:
             before = _before(data, part)
             if before is None:
                 break
-            index += 1 + sum(map(_size, before))
+            index += 1
+            for _ in range(before):
+                index += self.sizes[index]
             data = data[part]
         return self.lines[index]
 
 
-def _before(data: Any, part: str | int) -> Iterable[Any] | None:
-    """What stands before a piece in what it is a piece of; None where there is no such piece."""
+def _before(data: Any, part: str | int) -> int | None:
+    """How many pieces stand before one in what it is a piece of; None where there is no such piece."""
     if isinstance(data, dict) and part in data:
-        return islice(data.values(), list(data).index(part))
-    return data[:part] if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
-
-
-def _size(data: Any) -> int:
-    """How many values there are, with all inside of them."""
-    if isinstance(data, dict):
-        return 1 + sum(map(_size, data.values()))
-    return 1 + sum(map(_size, data)) if isinstance(data, list) else 1
+        return list(data).index(part)
+    return part if isinstance(data, list) and isinstance(part, int) and part < len(data) else None
 
 
 def plain_documents(text: bytes) -> list[Plain] | None:
@@ -77,29 +73,33 @@ def plain_documents(text: bytes) -> list[Plain] | None:
 
 def _document(get: Callable[[], Any]) -> Plain:
     document, event = Plain(), get()
-    document.data = _value(get, event, event.start_mark.line, document.lines, 0)
+    document.data = _value(get, event, event.start_mark.line, document, 0)
     return document
 
 
-def _value(get: Callable[[], Any], event: Any, line: int, lines: array[int], depth: int) -> Any:
+def _value(get: Callable[[], Any], event: Any, line: int, document: Plain, depth: int) -> Any:
     kind = type(event)
     if kind is AliasEvent or event.anchor or event.tag or depth > MAX_DEPTH:
         raise _Unusual
-    lines.append(line + 1)
+    here = len(document.lines)
+    document.lines.append(line + 1)
+    document.sizes.append(1)
     if kind is ScalarEvent:
         return plain(event.value) if event.implicit[0] else event.value
+    inside: list[Any] | dict[str, Any]
     if kind is SequenceStartEvent:
-        items = []
+        inside = []
         while type(event := get()) is not SequenceEndEvent:
-            items.append(_value(get, event, event.start_mark.line, lines, depth + 1))
-        return items
-    data: dict[str, Any] = {}
-    while type(event := get()) is not MappingEndEvent:
-        name = _key(event)
-        if name in data:
-            raise _Unusual
-        data[name] = _value(get, get(), event.start_mark.line, lines, depth + 1)
-    return data
+            inside.append(_value(get, event, event.start_mark.line, document, depth + 1))
+    else:
+        inside = {}
+        while type(event := get()) is not MappingEndEvent:
+            name = _key(event)
+            if name in inside:
+                raise _Unusual
+            inside[name] = _value(get, get(), event.start_mark.line, document, depth + 1)
+    document.sizes[here] = len(document.lines) - here
+    return inside
 
 
 def _key(event: Any) -> str:
