@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 from pipeline.flow_files import BLOCK
+from tests.agents.installation import FLOWTIER
 from tests.waiting import until
 
 CASE = Path(__file__).parents[2] / "cases" / "whatif" / "another-rule-decides-the-same"
-FLOWTIER = (sys.executable, "-c", "from agents.cli import main; main()")
 
 
 def test_a_what_if_of_several_processes_is_interrupted_without_a_traceback():

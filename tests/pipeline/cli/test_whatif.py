@@ -4,7 +4,6 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,11 @@ from agents.in_force import TopicsInForce
 from deploy.demo.generate import INTERVAL, SEED, window_until, write_sample
 from pipeline.cli.whatif import whatif
 from pipeline.user_error import UserError
+from tests.agents.installation import FLOWTIER
 from tests.benchmarks.inputs import LONG_AGO
 from tests.pipeline.test_git import git
 
 CASES = Path(__file__).parents[2] / "cases" / "whatif"
-FLOWTIER = (sys.executable, "-c", "from agents.cli import main; main()")
 CLOSED = "shop/web > shop/db-0 tcp/6379"
 
 
